@@ -12,7 +12,7 @@ _HOMES = {
     "neurips2023": "harness.epsilon",
 }
 
-__all__ = ["confidences", "evaluate", "forgetting_quality", "neurips2023"]  # noqa: F822
+__all__ = ["confidences", "evaluate", "forgetting_quality", "neurips2023"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,90 @@
+"""What a participant's loaders yield: `inputs, targets` batches that also answer by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+
+class Example(tuple):
+    """`(image, label)` that also answers `["image"]`, `["age_group"]`, `["image_id"]`, ...
+
+    A tuple of two, because half of the known submissions unpack their batches; a mapping by
+    name, because the other half was written for the challenge's dictionaries. The default
+    collate turns examples into one of these for the whole batch.
+    """
+
+    columns: dict[str, Any]
+
+    def __new__(cls, columns: Mapping[str, Any]) -> Example:
+        self = super().__new__(cls, (columns["image"], columns["age_group"]))
+        self.columns = dict(columns)
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.columns[key] if isinstance(key, str) else super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.columns if isinstance(key, str) else super().__contains__(key)
+
+    def __reduce__(self) -> tuple:
+        return Example, (self.columns,)
+
+    def keys(self) -> Any:
+        """Names of the columns, as a dictionary has them."""
+        return self.columns.keys()
+
+    def items(self) -> Any:
+        """Pairs of name and column, as a dictionary has them."""
+        return self.columns.items()
+
+
+def _collate(examples: list[Example], *, collate_fn_map: Any = None) -> Example:
+    return Example(
+        {
+            name: torch.stack([example.columns[name] for example in examples])
+            for name in examples[0].columns
+        }
+    )
+
+
+default_collate_fn_map[Example] = _collate
+
+
+class Split(Dataset):
+    """A map-style dataset of `Example`, held in memory.
+
+    Parameters
+    ----------
+    columns : mapping of str to Tensor
+        `image` [n, channels, height, width] float32, `label` [n] int64, `image_id` [n] int64,
+        and whatever else the data has (`person_id`, `age`), one row an example.
+    """
+
+    def __init__(self, columns: Mapping[str, Tensor]) -> None:
+        self.columns = {
+            ("age_group" if name == "label" else name): column for name, column in columns.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self.columns["image"])
+
+    def __getitem__(self, index: int) -> Example:
+        return Example({name: column[index] for name, column in self.columns.items()})
+
+
+def read_split(path: Path) -> Split:
+    """The split stored in a safetensors file."""
+    return Split(load_file(path))
+
+
+def loader(split: Split, batch_size: int, shuffle: bool) -> DataLoader:
+    """A true `DataLoader`, made as the challenge made its own."""
+    return DataLoader(split, batch_size=batch_size, shuffle=shuffle)

@@ -1,0 +1,72 @@
+"""Architectures that a competition can name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+
+class SmallResNet(nn.Module):
+    """A residual network with torchvision's ResNet names, for small images.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the input images.
+    classes : int
+        Number of classes.
+    widths : sequence of int
+        Channels of `layer1`, `layer2`, ...: one `BasicBlock` each, of stride 2 after the first.
+    stem_stride : int
+        Stride of `conv1`.
+    """
+
+    def __init__(
+        self, channels: int, classes: int, widths: Sequence[int], stem_stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(
+            channels, widths[0], kernel_size=3, stride=stem_stride, padding=1, bias=False
+        )
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.stages = [f"layer{i}" for i in range(1, len(widths) + 1)]
+        for i, stage in enumerate(self.stages):
+            self.add_module(stage, _stage(widths[max(i - 1, 0)], widths[i], 1 if i == 0 else 2))
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(widths[-1], classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn1(self.conv1(x)))
+        for stage in self.stages:
+            x = self.get_submodule(stage)(x)
+        return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+def _stage(inputs: int, width: int, stride: int) -> nn.Sequential:
+    shortcut = None
+    if stride != 1 or inputs != width:
+        shortcut = nn.Sequential(
+            nn.Conv2d(inputs, width, kernel_size=1, stride=stride, bias=False),
+            nn.BatchNorm2d(width),
+        )
+    return nn.Sequential(BasicBlock(inputs, width, stride, shortcut))
+
+
+ARCHITECTURES = {"small_resnet": SmallResNet}
+
+
+def build(architecture: str, **arguments: object) -> nn.Module:
+    """A freshly initialised model; its weights follow from torch's global seed.
+
+    Parameters
+    ----------
+    architecture : str
+        A name in `ARCHITECTURES`.
+    **arguments
+        What that architecture takes.
+    """
+    return ARCHITECTURES[architecture](**arguments)  # type: ignore[arg-type]

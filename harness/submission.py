@@ -1,0 +1,178 @@
+"""Reading one submitted file and checking, without executing it, what can be checked so."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_SOURCE_BYTES = 1 << 20
+PARAMETERS = 4  # net, retain, forget, val
+VERDICTS = (
+    "invalid_submission",
+    "crashed",
+    "timeout",
+    "out_of_memory",
+    "invalid_weights",
+    "sandbox_violation",
+)
+
+
+class Verdict(Exception):
+    """A fault of the submission: its row gets `status`, its author reads `message`.
+
+    Attributes
+    ----------
+    status : str
+        One of `VERDICTS`.
+    message : str
+        What to mend, with the participant's own traceback where there is one.
+    output : str
+        What the submission printed, as far as it was kept.
+    """
+
+    def __init__(self, status: str, message: str, output: str = "") -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+        self.message = message
+        self.output = output
+
+    def __reduce__(self) -> tuple:
+        return Verdict, (self.status, self.message, self.output)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A file that can be run.
+
+    Attributes
+    ----------
+    name : str
+        The file's stem, which names its row on the leaderboard.
+    path : Path
+        Where it was read.
+    source : bytes
+        Its content; what is run is this, whatever becomes of the file.
+    sha256 : str
+        Of `source`, in hexadecimal.
+    imports : tuple of str
+        Modules outside the standard library that its import statements name.
+    """
+
+    name: str
+    path: Path
+    source: bytes
+    sha256: str
+    imports: tuple[str, ...]
+
+
+def read(path: Path) -> Submission:
+    """Read a submission.
+
+    Raises
+    ------
+    Verdict
+        `invalid_submission`, if the file cannot be one; the message says what to mend.
+    """
+    source = _source(path)
+    tree = _parse(source, path.name)
+    _check_signature(tree)
+    digest = hashlib.sha256(source).hexdigest()
+    return Submission(path.stem, path, source, digest, _third_party_imports(tree))
+
+
+def _source(path: Path) -> bytes:
+    if not path.exists():
+        raise _invalid(f"{path}: no such file.")
+    if not path.is_file():
+        raise _invalid(f"{path} is not a file; a submission is one .py file.")
+    if path.suffix != ".py":
+        raise _invalid(f"{path.name}: a submission's name ends in .py.")
+    if (size := path.stat().st_size) > MAX_SOURCE_BYTES:
+        raise _invalid(
+            f"{path.name} has {size:,} bytes; at most {MAX_SOURCE_BYTES:,} are taken. "
+            "Weights and data cannot be submitted."
+        )
+    return path.read_bytes()
+
+
+def _parse(source: bytes, filename: str) -> ast.Module:
+    try:
+        source.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _invalid(
+            f"{filename} is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8."
+        ) from None
+    try:
+        return ast.parse(source, filename)
+    except SyntaxError as error:
+        line = (error.text or "").rstrip()
+        raise _invalid(
+            f"{filename}, line {error.lineno}: {type(error).__name__}: {error.msg}\n    {line}"
+        ) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise _invalid(f"{filename} cannot be parsed: {error}") from None
+
+
+def _check_signature(tree: ast.Module) -> None:
+    """A plain `def unlearning` is checked here; one bound in another way, when it is called."""
+    definitions = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "unlearning"
+    ]
+    if definitions:
+        _check_parameters(definitions[-1])
+    elif not any("unlearning" in _bound_names(node) for node in tree.body):
+        raise _invalid(
+            "the file defines no function `unlearning`; write "
+            "`def unlearning(net, retain, forget, val):` at its top level."
+        )
+
+
+def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    if isinstance(function, ast.AsyncFunctionDef):
+        raise _invalid("`unlearning` is `async`; it has to be an ordinary function.")
+    arguments = function.args
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    required = positional - len(arguments.defaults)
+    unfilled = [
+        a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None
+    ]
+    too_few = positional < PARAMETERS and arguments.vararg is None
+    if too_few or required > PARAMETERS or unfilled:
+        raise _invalid(
+            f"`unlearning` on line {function.lineno} cannot be called with four positional "
+            "arguments (net, retain, forget, val); it takes "
+            f"({ast.unparse(arguments)}). More parameters need defaults."
+        )
+
+
+def _bound_names(node: ast.stmt) -> set[str]:
+    """Names that a top-level statement, or one nested in it, may bind."""
+    names: set[str] = set()
+    for child in ast.walk(node):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            names.add(child.id)
+        elif isinstance(child, ast.alias):
+            names.add(child.asname or child.name)
+        elif isinstance(child, ast.FunctionDef):
+            names.add(child.name)
+    # `from somewhere import *` may bind anything.
+    return names | ({"unlearning"} if "*" in names else set())
+
+
+def _third_party_imports(tree: ast.Module) -> tuple[str, ...]:
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module)
+    return tuple(sorted(m for m in modules if m.split(".")[0] not in sys.stdlib_module_names))
+
+
+def _invalid(message: str) -> Verdict:
+    return Verdict("invalid_submission", message)
