@@ -1,0 +1,105 @@
+"""Many models of one architecture as one network: trained and evaluated side by side.
+
+Convolutions become grouped ones, batch norm runs over models x channels, linear layers become
+batched products. Everything else (activations, pooling, sums) acts on channels one by one and
+is used as it is, so any model made of these layers fuses: torchvision's ResNets among them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+State = Mapping[str, Tensor]
+
+
+class FusedLinear(nn.Module):
+    """M linear layers, each on its own slice of the input: [B, M * in] to [B, M * out]."""
+
+    def __init__(self, linear: nn.Linear, models: int) -> None:
+        super().__init__()
+        self.models = models
+        self.weight = nn.Parameter(linear.weight.detach().repeat(models, 1))
+        self.bias = nn.Parameter(linear.bias.detach().repeat(models))
+
+    def forward(self, x: Tensor) -> Tensor:
+        inputs = x.unflatten(1, (self.models, -1)).transpose(0, 1)
+        weight = self.weight.unflatten(0, (self.models, -1)).transpose(1, 2)
+        bias = self.bias.unflatten(0, (self.models, 1, -1))
+        return torch.baddbmm(bias, inputs, weight).transpose(0, 1).flatten(1)
+
+
+def _fused_layer(layer: nn.Module, models: int) -> nn.Module | None:
+    """The layer that does what M copies of `layer` do, or None where it does so itself."""
+    if isinstance(layer, nn.Conv2d):
+        layer.in_channels *= models
+        layer.out_channels *= models
+        layer.groups *= models
+    elif isinstance(layer, nn.BatchNorm2d):
+        layer.num_features *= models
+    elif isinstance(layer, nn.Linear):
+        return FusedLinear(layer, models)
+    elif any(True for _ in layer.parameters(recurse=False)):
+        raise TypeError(f"{type(layer).__name__} layers cannot be fused")
+    return None
+
+
+class Fused(nn.Module):
+    """M models as one.
+
+    Parameters
+    ----------
+    model : Module
+        One model; it is copied.
+    states : sequence of state dicts
+        The M models' weights.
+    """
+
+    def __init__(self, model: nn.Module, states: Sequence[State]) -> None:
+        super().__init__()
+        self.models = len(states)
+        self.network = copy.deepcopy(model)
+        for name, layer in list(self.network.named_modules()):
+            if (fused := _fused_layer(layer, self.models)) is not None:
+                self.network.set_submodule(name, fused)
+        stacked = {name: torch.cat([s[name] for s in states]) for name in _stackable(states[0])}
+        for name, tensor in [*self.network.named_parameters(), *self.network.named_buffers()]:
+            if name in stacked:
+                tensor.data = stacked[name].to(tensor.dtype).clone()
+        self.network.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of each model on its own images.
+
+        Parameters
+        ----------
+        x : Tensor [B, M, channels, height, width], or [B, channels, height, width]
+            A batch for each model, or one that all the models share.
+
+        Returns
+        -------
+        Tensor [B, M, classes]
+        """
+        if x.dim() == 4:
+            x = x.unsqueeze(1).expand(-1, self.models, -1, -1, -1)
+        x = x.flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        return self.network(x).unflatten(1, (self.models, -1))
+
+    def states(self) -> list[dict[str, Tensor]]:
+        """The M models' own state dicts."""
+        fused = self.network.state_dict()
+        split = {
+            name: tensor.contiguous().chunk(self.models) if tensor.dim() else [tensor] * self.models
+            for name, tensor in fused.items()
+        }
+        return [
+            {name: parts[i].clone() for name, parts in split.items()} for i in range(self.models)
+        ]
+
+
+def _stackable(state: State) -> list[str]:
+    """All but scalars: the count of batches that a batch norm has seen, which all share."""
+    return [name for name, tensor in state.items() if tensor.dim()]
