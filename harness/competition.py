@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 PACKAGED = Path(__file__).parent.parent / "reference"
 LEVELS = ("none", "partial", "full")
+MIN_RUNS = 10  # the attackers' cross-validation needs two models a fold in each pool
 
 
 class CompetitionError(ValueError):
@@ -134,8 +135,15 @@ def find(name: str) -> Path:
     raise CompetitionError(f"no competition {name!r}; there are: {', '.join(known)}")
 
 
-def load(name: str) -> Competition:
+def load(name: str, runs: int | None = None, require_isolation: str | None = None) -> Competition:
     """Read a competition.
+
+    Parameters
+    ----------
+    name : str
+        A name in `reference/`, or the path of a TOML file.
+    runs, require_isolation : optional
+        What stands in the place of the competition's own.
 
     Raises
     ------
@@ -150,8 +158,14 @@ def load(name: str) -> Competition:
         raise CompetitionError(f"{path}: no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CompetitionError(f"{path} is not TOML: {error}") from None
+    asked = {"runs": runs, "require_isolation": require_isolation}
     try:
-        return _check(_parse(Competition, {"name": path.stem} | content, ""))
+        competition = _parse(Competition, {"name": path.stem} | content, "")
+        evaluation = replace(
+            competition.evaluation,
+            **{key: value for key, value in asked.items() if value is not None},  # type: ignore[arg-type]
+        )
+        return _check(replace(competition, evaluation=evaluation))
     except CompetitionError as error:
         raise CompetitionError(f"{path}: {error}") from None
 
@@ -230,6 +244,11 @@ def _check(competition: Competition) -> Competition:
     }.items():
         if value < 0:
             raise CompetitionError(f"{key} = {value} cannot be negative")
+    if evaluation.runs < MIN_RUNS:
+        raise CompetitionError(
+            f"evaluation.runs = {evaluation.runs}: with fewer than {MIN_RUNS} models a pool "
+            "no attacker can be told from chance"
+        )
     if not 0 < evaluation.delta < 1:
         raise CompetitionError(f"evaluation.delta = {evaluation.delta} has to lie in (0, 1)")
     if evaluation.require_isolation not in LEVELS:

@@ -68,5 +68,14 @@ def build(architecture: str, **arguments: object) -> nn.Module:
         A name in `ARCHITECTURES`.
     **arguments
         What that architecture takes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture.
     """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"there is no architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}"
+        )
     return ARCHITECTURES[architecture](**arguments)  # type: ignore[arg-type]

@@ -73,6 +73,8 @@ def read(path: Path) -> Submission:
 
     Raises
     ------
+    FileNotFoundError
+        If there is no file at `path`.
     Verdict
         `invalid_submission`, if the file cannot be one; the message says what to mend.
     """
@@ -84,10 +86,9 @@ def read(path: Path) -> Submission:
 
 
 def _source(path: Path) -> bytes:
-    if not path.exists():
-        raise _invalid(f"{path}: no such file.")
     if not path.is_file():
-        raise _invalid(f"{path} is not a file; a submission is one .py file.")
+        what = "is not a file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"{path} {what}; a submission is one .py file")
     if path.suffix != ".py":
         raise _invalid(f"{path.name}: a submission's name ends in .py.")
     if (size := path.stat().st_size) > MAX_SOURCE_BYTES:

@@ -1,0 +1,70 @@
+"""From models to what scoring sees of them: computed here, on the trusted side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from harness import models
+from harness.competition import Model
+from harness.data import Columns, Data
+from harness.fused import Fused
+from harness.pool import Pool
+
+SPLITS = ("retain", "forget", "validation", "test")
+Forward = Callable[[Tensor], Tensor]
+
+
+class Observer:
+    """Computes the outputs of models on a competition's examples.
+
+    Parameters
+    ----------
+    model : Model
+        The architecture.
+    data : Data
+        The examples.
+    """
+
+    def __init__(self, model: Model, data: Data) -> None:
+        self._model = models.build(model.architecture, **model.arguments)
+        self._splits = {name: _tensors(getattr(data, name)) for name in SPLITS}
+
+    def weights(self, weights: Mapping[str, np.ndarray]) -> Pool:
+        """The outputs of one model, given by its weights."""
+        state = {name: torch.from_numpy(array) for name, array in weights.items()}
+        return self.fused(Fused(self._model, [state]).eval())
+
+    @torch.inference_mode()
+    def fused(self, forward: Forward) -> Pool:
+        """The outputs of M models.
+
+        Parameters
+        ----------
+        forward : callable
+            From images [B, channels, height, width] to logits [B, M, C].
+        """
+        logits = {name: _logits(forward, images) for name, (images, _) in self._splits.items()}
+        accuracy = {
+            f"{name}_accuracy": (logits[name].argmax(-1) == labels[:, None]).double().mean(0)
+            for name, (_, labels) in self._splits.items()
+        }
+        labels = self._splits["test"][1][:, None].expand(logits["test"].shape[:2])
+        losses = cross_entropy(logits["test"].movedim(-1, 1), labels, reduction="none")
+        return Pool(
+            forget_logits=logits["forget"].transpose(0, 1).contiguous().numpy(),
+            test_losses=losses.T.contiguous().numpy(),
+            **{name: values.numpy() for name, values in accuracy.items()},
+        )
+
+
+def _tensors(columns: Columns) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
+
+
+def _logits(forward: Forward, images: Tensor, batch: int = 512) -> Tensor:
+    return torch.cat([forward(part) for part in images.split(batch)])

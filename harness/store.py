@@ -1,0 +1,130 @@
+"""Artefacts on disk: whole or absent, checked by their checksum, locked while they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+
+class StoreError(RuntimeError):
+    """An artefact cannot be kept; the message says why."""
+
+
+class Busy(StoreError):
+    """Another process is writing to the same folder."""
+
+
+class Store:
+    """A folder of named sets of arrays, and a manifest of those that are whole.
+
+    An entry counts once its line stands in `manifest.jsonl`, which is written last. What is
+    missing, cut short or altered since is absent, so its maker makes it again: a process that
+    is killed at any moment loses at most what it was about to store.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._manifest = folder / "manifest.jsonl"
+        self._entries = dict(_read_manifest(self._manifest))
+        self._writing = threading.Lock()
+
+    def put(self, name: str, arrays: Mapping[str, np.ndarray], **facts: Any) -> None:
+        """Keep `arrays` under `name`, with facts that JSON can hold."""
+        content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
+        entry = {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "facts": facts}
+        with self._writing:
+            write(self._file(name), content)
+            # A line cut short by a full disk or a kill must not swallow the next one.
+            with _storing(self._manifest), self._manifest.open("a", encoding="utf-8") as manifest:
+                manifest.write("\n" + json.dumps(entry))
+            self._entries[name] = entry
+
+    def get(self, name: str) -> dict[str, np.ndarray] | None:
+        """The arrays kept under `name`, or None where they are absent or damaged."""
+        if name not in self._entries:
+            return None
+        try:
+            content = self._file(name).read_bytes()
+            if hashlib.sha256(content).hexdigest() != self._entries[name]["sha256"]:
+                return None
+            return load(content)
+        except (OSError, SafetensorError):
+            return None
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What was noted when `name` was kept."""
+        return self._entries[name]["facts"]
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Write a whole file or none: under a temporary name, then renamed."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with _storing(path):
+        try:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process alone; the kernel lets go of it if the process dies.
+
+    Raises
+    ------
+    Busy
+        If another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Busy(f"{folder} is being written by another evaluation; wait for it") from None
+    finally:
+        os.close(descriptor)
+
+
+def _read_manifest(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+            yield entry["name"], {"sha256": entry["sha256"], "facts": dict(entry["facts"])}
+        except (ValueError, TypeError, KeyError):
+            continue
+
+
+@contextlib.contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot store {path}: {error.strerror}. What was stored before is kept; "
+            "mend this and run the same command again to go on from there."
+        ) from error

@@ -1,0 +1,184 @@
+"""The reference of a competition: the original model and two pools retrained without forget."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from joblib import Parallel, cpu_count, delayed
+from tqdm import tqdm
+
+from harness import data as datasets
+from harness import store
+from harness.competition import Competition, CompetitionError, Model, Training
+from harness.data import Columns, Data
+from harness.epsilon import METRIC_VERSION
+from harness.outputs import Observer
+from harness.pool import Pool
+from harness.store import Store
+from reference.training import initialise, train
+
+CACHE = Path("reference/cache")
+AT_ONCE = 32  # models in one fused network
+ORIGINAL, RETRAINED, SECOND = range(3)
+Task = tuple[int, int]  # one of those pools, and which batch of its models
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What submissions are compared with.
+
+    Attributes
+    ----------
+    competition : Competition
+    data : Data
+    fingerprint : str
+        Of all that the reference was made from.
+    folder : Path
+        Where it is cached.
+    inputs : Path
+        The folder that a submission may see: original weights and its three splits.
+    original : Pool of one
+        The model before unlearning.
+    retrained, second : Pool of N
+        Independent pools of models trained on the retain set alone; the second one's
+        forgetting quality against the first is the ceiling.
+    retrain_seconds : float
+        One retraining, alone on one core.
+    """
+
+    competition: Competition
+    data: Data
+    fingerprint: str
+    folder: Path
+    inputs: Path
+    original: Pool
+    retrained: Pool
+    second: Pool
+    retrain_seconds: float
+
+
+def prepare(competition: Competition, progress: bool = True) -> Reference:
+    """The competition's reference: from the cache, and trained where that lacks any.
+
+    Raises
+    ------
+    CompetitionError
+        If the data or the splits cannot be used.
+    Busy
+        If another process is training the same reference.
+    """
+    runs = competition.evaluation.runs
+    data = datasets.load(competition.dataset, competition.splits)
+    fingerprint = competition.fingerprint(data.checksum, METRIC_VERSION)
+    folder = CACHE / f"{competition.name}-{fingerprint}"
+    _check_model(competition.model, data)
+    with store.lock(folder):
+        inputs = Store(folder / "inputs")
+        _write_inputs(inputs, competition, data)
+        pools = Store(folder / "pools")
+        wanted = [(pool, c) for c in range(-(-runs // AT_ONCE)) for pool in (RETRAINED, SECOND)]
+        _train_missing(competition, data, [(ORIGINAL, 0), *wanted], inputs, pools, progress)
+        original, retrained, second = (
+            Pool.concatenate([_read(pools, task) for task in wanted if task[0] == pool])[:runs]
+            if pool != ORIGINAL
+            else _read(pools, (ORIGINAL, 0))
+            for pool in (ORIGINAL, RETRAINED, SECOND)
+        )
+    seconds = pools.facts(_name((ORIGINAL, 0)))["seconds"]
+    seconds *= len(data.retain["label"]) / len(data.train["label"])
+    return Reference(
+        competition, data, fingerprint, folder, inputs.folder, original, retrained, second, seconds
+    )
+
+
+def _check_model(model: Model, data: Data) -> None:
+    """The architecture has to be known, and to fit the images and the classes."""
+    try:
+        logits = initialise(model, seed=0).eval()(torch.from_numpy(data.forget["image"][:1]))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CompetitionError(f"model {model.architecture!r} cannot be used: {error}") from None
+    if logits.shape != (1, data.classes):
+        raise CompetitionError(
+            f"model {model.architecture!r} gives {logits.shape[-1]} logits, "
+            f"the data has {data.classes} classes"
+        )
+
+
+def _write_inputs(inputs: Store, competition: Competition, data: Data) -> None:
+    """What a submission may see, but for the original's weights, which are trained later."""
+    for name in ("retain", "forget", "validation"):
+        if inputs.get(name) is None:
+            inputs.put(name, getattr(data, name))
+    settings = asdict(competition.model) | {"batch_size": competition.training.batch_size}
+    store.write(inputs.folder / "competition.json", json.dumps(settings))
+
+
+def _train_missing(
+    competition: Competition,
+    data: Data,
+    tasks: list[Task],
+    inputs: Store,
+    pools: Store,
+    progress: bool,
+) -> None:
+    """Train the tasks' models that are not stored, as many at a time as there are cores."""
+    missing = [
+        task
+        for task in tasks
+        if pools.get(_name(task)) is None
+        or (task[0] == ORIGINAL and inputs.get("original") is None)
+    ]
+    if not missing:
+        return
+    columns = {ORIGINAL: data.train, RETRAINED: data.retain, SECOND: data.retain}
+    results = Parallel(n_jobs=cpu_count(), return_as="generator")(
+        delayed(_train)(competition.model, competition.training, columns[task[0]], data, task)
+        for task in missing
+    )
+    with tqdm(
+        total=len(missing) * AT_ONCE, desc="reference", unit="model", disable=not progress
+    ) as bar:
+        for task, (weights, pool, seconds) in zip(missing, results, strict=True):
+            if task[0] == ORIGINAL:
+                inputs.put("original", weights)
+            pools.put(_name(task), pool.arrays(), seconds=seconds)
+            bar.update(AT_ONCE)
+
+
+def _train(
+    model: Model, recipe: Training, columns: Columns, data: Data, task: Task
+) -> tuple[dict[str, np.ndarray], Pool, float]:
+    """Weights of the task's first model, outputs of all of them, and the seconds it took."""
+    torch.set_num_threads(1)
+    images, labels = torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
+    start = time.perf_counter()
+    fused = train(model, recipe, images, labels, _seeds(recipe.seed, task))
+    seconds = time.perf_counter() - start
+    weights = {name: tensor.numpy() for name, tensor in fused.states()[0].items()}
+    return weights, Observer(model, data).fused(fused), seconds
+
+
+def _seeds(seed: int, task: Task) -> list[int]:
+    """The seeds of a task's models: no two models of a reference share one."""
+    pool, chunk = task
+    members = range(1) if pool == ORIGINAL else range(chunk * AT_ONCE, (chunk + 1) * AT_ONCE)
+    return [
+        int(np.random.SeedSequence([seed, pool, i]).generate_state(1, np.uint64)[0] >> 1)
+        for i in members
+    ]
+
+
+def _read(pools: Store, task: Task) -> Pool:
+    arrays = pools.get(_name(task))
+    if arrays is None:
+        raise store.StoreError(f"{pools.folder}/{_name(task)} was altered while it was in use")
+    return Pool(**arrays)
+
+
+def _name(task: Task) -> str:
+    return f"{('original', 'retrained', 'second')[task[0]]}-{task[1]:03d}"

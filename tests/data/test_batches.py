@@ -1,0 +1,66 @@
+"""Batches serve both kinds of known submissions: those that unpack and those that index."""
+
+import pickle
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, RandomSampler, Subset
+
+from harness.data.batches import Example, Split, loader
+
+
+@pytest.fixture
+def split() -> Split:
+    count = 20
+    return Split(
+        {
+            "image": torch.randn(count, 1, 4, 4),
+            "label": torch.arange(count) % 3,
+            "image_id": torch.arange(count) + 100,
+            "person_id": torch.arange(count) // 4,
+        }
+    )
+
+
+def check(batch: Example, size: int) -> None:
+    inputs, targets = batch
+    assert len(batch) == 2
+    assert inputs.shape == (size, 1, 4, 4)
+    assert torch.equal(batch["image"], inputs)
+    assert torch.equal(batch["age_group"], targets)
+    assert torch.equal(batch[1], targets)
+    assert torch.equal(batch["image_id"] % 3, (targets + 1) % 3)
+    assert batch["person_id"].shape == (size,)
+    assert "person_id" in batch
+    assert "age" not in batch
+    assert set(batch.keys()) == {"image", "age_group", "image_id", "person_id"}
+
+
+def test_a_loader_yields_tuples_that_answer_by_name(split):
+    for batch in loader(split, 5, shuffle=True):
+        check(batch, 5)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_dataset_can_be_wrapped_again(split, workers):
+    wrapped = DataLoader(Subset(split, range(12)), batch_size=6, num_workers=workers)
+    for batch in wrapped:
+        check(batch, 6)
+    sampler = RandomSampler(split, replacement=True, num_samples=8)
+    for batch in DataLoader(split, batch_size=4, sampler=sampler):
+        check(batch, 4)
+
+
+def test_shuffling_follows_the_global_seed(split):
+    def order(seed: int) -> list[int]:
+        torch.manual_seed(seed)
+        return torch.cat([b["image_id"] for b in loader(split, 7, shuffle=True)]).tolist()
+
+    assert order(1) == order(1) != order(2)
+    assert sorted(order(1)) == list(range(100, 120))
+
+
+def test_an_example_survives_pickling(split):
+    example = pickle.loads(pickle.dumps(split[3]))
+    assert isinstance(example, Example)
+    assert example["image_id"] == 103

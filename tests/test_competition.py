@@ -1,0 +1,70 @@
+"""The competition's file: what is accepted, what is refused and in which words."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import competition
+from harness.competition import CompetitionError
+
+DIGITS = Path("reference/digits.toml").read_text()
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_default_competition_is_read():
+    digits = competition.load("digits")
+    assert (digits.name, digits.dataset, digits.evaluation.runs) == ("digits", "digits", 512)
+
+
+def test_the_caller_may_ask_for_other_runs_and_isolation():
+    evaluation = competition.load("digits", runs=16, require_isolation="full").evaluation
+    assert (evaluation.runs, evaluation.require_isolation) == (16, "full")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("retain = 850", "retian = 850", "unknown key splits.retian"),
+        ("retain = 850", "", "retain"),
+        ("retain = 850", "retain = -3", "splits.retain = -3 has to be positive"),
+        ("retain = 850", "retain = 8.5", "splits.retain = 8.5 should be int"),
+        ("retain = 850", "retain = true", "splits.retain = True should be int"),
+        ("count = 64", "count = 0", "splits.forget.count = 0 has to be positive"),
+        ("start = 1560", "start = -1", "splits.forget.start = -1 cannot be negative"),
+        ("runs = 512", "runs = 1", "evaluation.runs = 1"),
+        ("delta = 1e-5", "delta = 2.0", "evaluation.delta"),
+        ("seconds = 60", "seconds = 0", "evaluation.limits.seconds"),
+        ("[splits]", "[splits", "is not TOML"),
+        ("[model]", "[modle]", "unknown key modle"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(tmp_path, old, new, complaint):
+    assert old in DIGITS
+    with pytest.raises(CompetitionError, match="mine.toml") as error:
+        competition.load(write(tmp_path, DIGITS.replace(old, new, 1)))
+    assert complaint in str(error.value)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(CompetitionError, match="no competition 'digit'; there are: .*digits"):
+        competition.load("digit")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CompetitionError, match="no such file"):
+        competition.load(str(tmp_path / "none.toml"))
+
+
+def test_the_fingerprint_follows_recipe_data_and_metric_but_not_the_evaluation():
+    digits = competition.load("digits")
+    same = digits.fingerprint("data", "1")
+    recipe = replace(digits, training=replace(digits.training, epochs=13))
+    assert competition.load("digits", runs=16).fingerprint("data", "1") == same
+    assert len({same, recipe.fingerprint("data", "1"), digits.fingerprint("else", "1")}) == 3
+    assert digits.fingerprint("data", "2") != same

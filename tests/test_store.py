@@ -1,0 +1,123 @@
+"""What is stored is whole or absent, whatever happens to the disk or the process."""
+
+import errno
+import multiprocessing
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from harness.store import Busy, Store, StoreError, lock, write
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "kept")
+    store.put("a", {"x": np.arange(6.0).reshape(2, 3)}, seconds=1.5)
+    store.put("b", {"x": np.ones(1000)})
+    return store
+
+
+def again(store: Store) -> Store:
+    return Store(store.folder)
+
+
+def test_another_process_reads_what_was_put(store):
+    assert np.array_equal(again(store).get("a")["x"], np.arange(6.0).reshape(2, 3))
+    assert again(store).facts("a") == {"seconds": 1.5}
+    assert store.get("c") is None
+
+
+def test_the_latest_put_counts(store):
+    store.put("a", {"x": np.zeros(1)}, seconds=2)
+    assert again(store).get("a")["x"].shape == (1,)
+    assert again(store).facts("a") == {"seconds": 2}
+
+
+@pytest.mark.parametrize("harm", ["truncate", "flip", "remove"])
+def test_a_damaged_entry_is_absent_and_can_be_made_again(store, harm):
+    path = store.folder / "b.safetensors"
+    content = bytearray(path.read_bytes())
+    if harm == "truncate":
+        path.write_bytes(content[: len(content) // 2])
+    elif harm == "flip":
+        content[-3] ^= 4
+        path.write_bytes(content)
+    else:
+        path.unlink()
+    assert again(store).get("b") is None
+    assert again(store).get("a") is not None
+    store.put("b", {"x": np.ones(1000)})
+    assert again(store).get("b") is not None
+
+
+@pytest.mark.parametrize("tail", ['{"name": "c", "sha', "\0\0\0", "[1]", '{"name": "c"}', "\xff"])
+def test_a_line_cut_short_costs_no_other_entry(store, tail):
+    with (store.folder / "manifest.jsonl").open("a") as manifest:
+        manifest.write("\n" + tail)
+    resumed = again(store)
+    assert resumed.get("a") is not None
+    assert resumed.get("c") is None
+    resumed.put("d", {"x": np.ones(2)})
+    assert again(resumed).get("d") is not None
+
+
+def test_a_full_disk_is_the_hosts_and_costs_nothing_stored(store, full_disk):
+    full = Store(full_disk)
+    full.put("first", {"x": np.ones(1000)})
+    with pytest.raises(StoreError, match="No space left"):
+        full.put("second", {"x": np.ones(1_000_000)})
+    assert again(full).get("first") is not None
+    assert again(full).get("second") is None
+    assert not list(full_disk.glob(".*.tmp"))
+
+
+def _put_until_killed(folder):
+    store = Store(folder)
+    for i in range(100_000):
+        store.put(f"entry-{i}", {"x": np.full(100, i)}, number=i)
+
+
+def test_a_kill_at_any_moment_leaves_only_whole_entries(tmp_path):
+    context = multiprocessing.get_context("fork")
+    for pause in (0.05, 0.08, 0.13):
+        process = context.Process(target=_put_until_killed, args=(tmp_path,))
+        process.start()
+        process.join(pause)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        resumed = Store(tmp_path)
+        for name, number in [(f"entry-{i}", i) for i in range(5)]:
+            arrays = resumed.get(name)
+            assert arrays is None or arrays["x"][0] == number
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "row.json"
+    write(path, "old")
+    blocked = tmp_path / ".row.json.tmp"
+    blocked.mkdir()
+    with pytest.raises(StoreError, match=os.strerror(errno.EISDIR)):
+        write(path, "new")
+    assert path.read_text() == "old"
+
+
+def _hold(folder, ready, done):
+    with lock(folder):
+        ready.set()
+        done.wait(10)
+
+
+def test_a_second_process_is_told_that_the_folder_is_busy(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready, done = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path, ready, done))
+    holder.start()
+    assert ready.wait(10)
+    with pytest.raises(Busy, match="another evaluation"), lock(tmp_path):
+        pass
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join()
+    with lock(tmp_path):
+        assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,74 @@
+"""Reading a submission: what can be told from the file alone, in words that help."""
+
+import pytest
+
+from harness.submission import MAX_SOURCE_BYTES, Verdict, read
+
+
+def write(folder, content: str | bytes, name: str = "mine.py"):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def unlearning(net, retain, forget, val): pass",
+        "def unlearning(model, retain_loader, forget_loader, validation, epochs=3): pass",
+        "def unlearning(*loaders): pass",
+        "def unlearning(net, *rest, verbose=False): pass",
+        "if True:\n    def unlearning(net, r, f, v): pass",
+        "def other(a, b, c, d): pass\nunlearning = other",
+        "from mine import unlearning",
+        "from mine import *",
+    ],
+)
+def test_what_can_be_called_is_read(tmp_path, source):
+    submission = read(write(tmp_path, source))
+    assert submission.name == "mine"
+    assert submission.source == source.encode()
+    assert len(submission.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("x = 1", "defines no function `unlearning`"),
+        ("class A:\n    pass", "defines no function `unlearning`"),
+        ("def unlearning(net, retain): pass", "line 1 cannot be called with four"),
+        ("def unlearning(a, b, c, d, e): pass", "More parameters need defaults"),
+        ("def unlearning(a, b, c, d, *, e): pass", "More parameters need defaults"),
+        ("async def unlearning(a, b, c, d): pass", "`async`"),
+        ("def unlearning(net, retain, forget, val)\n    pass", "line 1: SyntaxError"),
+        ("\tx = 1\n  y = 2", "mine.py, line"),
+        ("x = 1\0", "null bytes"),
+        (b"# caf\xe9\n", "not UTF-8 (byte 5"),
+        ("x = '" + "a" * MAX_SOURCE_BYTES + "'", "Weights and data cannot be submitted"),
+    ],
+)
+def test_what_cannot_be_a_submission_is_explained(tmp_path, source, complaint):
+    with pytest.raises(Verdict) as verdict:
+        read(write(tmp_path, source))
+    assert verdict.value.status == "invalid_submission"
+    assert complaint in verdict.value.message
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(Verdict, match="ends in .py"):
+        read(write(tmp_path, "x = 1", "mine.txt"))
+
+
+@pytest.mark.parametrize("name", ["none.py", "."])
+def test_what_is_no_file_is_the_callers_mistake(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match="a submission is one .py file"):
+        read(tmp_path / name)
+
+
+def test_third_party_imports_are_named_wherever_they_stand(tmp_path):
+    source = (
+        "import os, torch.nn as nn\n"
+        "def unlearning(n, r, f, v):\n"
+        "    from sklearn.linear_model import LogisticRegression\n"
+    )
+    assert read(write(tmp_path, source)).imports == ("sklearn.linear_model", "torch.nn")
