@@ -1,0 +1,7 @@
+"""Runs a stranger's file: behind walls, within limits, and with an answer that can be trusted."""
+
+from harness.sandbox.errors import SandboxError
+from harness.sandbox.levels import isolation_level
+from harness.sandbox.sandbox import RunResult, Sandbox
+
+__all__ = ["RunResult", "Sandbox", "SandboxError", "isolation_level"]

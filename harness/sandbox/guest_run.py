@@ -1,0 +1,193 @@
+"""Inside a run: execute the submission, seed, call it, send back its weights or its error."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import inspect
+import json
+import linecache
+import os
+import random
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from harness.data.batches import loader, read_split
+from harness.models import build
+from harness.sandbox.policy import REPORT_BYTES
+
+_HINTS = {
+    errno.ENOSPC: "The scratch directory is full; its size is limited.",
+    errno.EFBIG: "The scratch directory is full; its size is limited.",
+    errno.EAGAIN: "The number of processes and threads is limited.",
+    errno.EROFS: "Only the working directory and /tmp can be written to.",
+}
+
+
+class _Fault(Exception):
+    """Of the submission: a verdict's status and message."""
+
+
+@dataclass
+class Job:
+    """What all runs of a submission start from; a run has it copy-on-write."""
+
+    name: str
+    source: str
+    threads: int
+    net: nn.Module
+    loaders: tuple[DataLoader, DataLoader, DataLoader]
+    expected: dict[str, torch.dtype]
+
+    @classmethod
+    def load(cls, inputs: Path, name: str, source: str, threads: int) -> Job:
+        """Read the folder that `harness.sandbox.Sandbox` describes."""
+        torch.set_num_threads(1)  # threads here would be missing in the forked runs, which hang
+        competition = json.loads((inputs / "competition.json").read_text())
+        net = build(competition["architecture"], **competition["arguments"])
+        original = load_file(inputs / "original.safetensors")
+        net.load_state_dict(original)
+        loaders = tuple(
+            loader(read_split(inputs / f"{split}.safetensors"), competition["batch_size"], shuffle)
+            for split, shuffle in (("retain", True), ("forget", True), ("validation", False))
+        )
+        expected = {name: tensor.dtype for name, tensor in original.items()}
+        return cls(name, source, threads, net, loaders, expected)  # type: ignore[arg-type]
+
+
+def execute(job: Job, seed: int, result: int) -> NoReturn:
+    """Run the submission and write to `result`: b"W" and safetensors, or b"E" and JSON.
+
+    On a GPU (not verified on one): the model moves there, batches stay on the CPU.
+    """
+    # Bound now: the submission may replace what these names mean in their modules.
+    send, leave, encode, describe = _send, os._exit, save, _describe
+    gc.enable()
+    torch.set_num_threads(job.threads)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        unlearning = _load(job)
+        _seed(seed)
+        net = job.net.to("cuda" if torch.cuda.is_available() else "cpu")
+        returned = unlearning(net, *job.loaders)
+        reply = b"W" + encode(_weights(net if returned is None else returned, job.expected))
+    except BaseException as error:
+        status, message = describe(error, f"{job.name}.py")
+        reply = (
+            b"E" + json.dumps({"status": status, "message": message[-REPORT_BYTES // 8 :]}).encode()
+        )
+    try:
+        send(result, reply)
+    finally:
+        leave(0)
+
+
+def _load(job: Job) -> Callable[..., Any]:
+    """Execute the file as a module of its own name, and find the function."""
+    filename = f"{job.name}.py"
+    Path(filename).write_text(job.source, encoding="utf-8", newline="")
+    # Tracebacks show the participant's lines whatever becomes of the file.
+    lines = job.source.splitlines(keepends=True)
+    linecache.cache[filename] = (len(job.source), None, lines, filename)
+    module = ModuleType(job.name)
+    module.__file__ = str(Path(filename).resolve())
+    sys.modules[job.name] = module
+    sys.path.insert(0, str(Path.cwd()))
+    sys.argv = [filename]
+    exec(compile(job.source.encode(), filename, "exec"), module.__dict__)
+
+    unlearning = getattr(module, "unlearning", None)
+    if not callable(unlearning):
+        raise _Fault("invalid_submission", "the file defines no function `unlearning`.")
+    try:
+        signature = inspect.signature(unlearning)
+    except (TypeError, ValueError):
+        return unlearning  # something built in: it will say so itself
+    try:
+        signature.bind(*range(4))
+    except TypeError as error:
+        raise _Fault(
+            "invalid_submission",
+            f"`unlearning{signature}` cannot be called as unlearning(net, retain, forget, val): "
+            f"{error}.",
+        ) from None
+    return unlearning
+
+
+def _seed(seed: int) -> None:
+    """After the file was executed: many a submission seeds with a constant when imported."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  what submissions draw from
+    random.seed(seed)
+
+
+def _weights(returned: object, expected: dict[str, torch.dtype]) -> dict[str, Tensor]:
+    if not isinstance(returned, nn.Module):
+        raise _Fault(
+            "invalid_submission",
+            f"`unlearning` returned {_a(returned)}; return the unlearned model "
+            "(a torch.nn.Module), or None after changing `net` in place.",
+        )
+    state = {}
+    for name, value in returned.state_dict().items():
+        if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
+            raise _Fault(
+                "invalid_weights", f"state_dict()[{name!r}] is {_a(value)}, not a dense tensor."
+            )
+        dtype = expected.get(name, value.dtype)
+        half = value.is_floating_point() and dtype.is_floating_point
+        # A clone, because tied weights share memory and safetensors refuses that.
+        state[name] = value.detach().to("cpu", dtype if half else value.dtype).contiguous().clone()
+    return state
+
+
+def _a(value: object) -> str:
+    return f"an object of type {type(value).__name__}"
+
+
+def _describe(error: BaseException, filename: str) -> tuple[str, str]:
+    """The verdict's status and message for what ended the run."""
+    if isinstance(error, _Fault):
+        return error.args
+    shown = _traceback(error, filename)
+    if isinstance(error, SystemExit):
+        return "crashed", f"{filename} called sys.exit({error.code!r}); it has to return.\n{shown}"
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    ):
+        return "out_of_memory", f"an allocation was refused.\n{shown}"
+    if isinstance(error, ModuleNotFoundError):
+        return "invalid_submission", (
+            f"the module {error.name!r} is not installed where submissions are run. Do without "
+            f"it, or ask the host to install it.\n{shown}"
+        )
+    hint = _HINTS.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    return "crashed", f"{shown}\n{hint}".strip()
+
+
+def _traceback(error: BaseException, filename: str) -> str:
+    """As Python prints it, from the participant's first line on."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename != filename:
+        trace = trace.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    except Exception:  # its own __str__ may raise
+        return type(error).__name__
+
+
+def _send(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,354 @@
+"""The host's side: starts the guest, asks it for runs, judges what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.competition import Limits
+from harness.sandbox import levels, policy, walls, weights
+from harness.sandbox.errors import SandboxError
+from harness.submission import VERDICTS, Submission, Verdict
+
+_CHUNK = 1 << 16
+_GRACE = 120.0  # seconds that a busy machine may add to a run's limit
+_PATIENCE = 10.0  # seconds that a guest has to end by itself
+# Control characters but newline and tab, and what turns text around.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One successful run.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+        The unlearned model's state dict: names, dtypes and shapes of the original, all finite.
+    output : str
+        What it printed, as far as `Limits.output_kb` keeps it.
+    seconds : float
+        Wall time, from when the child was ready to load the submission.
+    peak_memory_mb : float
+        The most memory seen, over all its processes, in MiB.
+    """
+
+    weights: dict[str, np.ndarray]
+    output: str
+    seconds: float
+    peak_memory_mb: float
+
+
+class Sandbox:
+    """A warm process within walls that runs one submission again and again.
+
+    Each run is a fresh fork that knows nothing of the others. `run` may be called from several
+    threads at once.
+
+    Parameters
+    ----------
+    submission : Submission
+        What to run; only its `source` matters, not the file.
+    inputs : Path
+        A folder with `competition.json` (`architecture`, `arguments`, `batch_size`), and
+        `original`, `retain`, `forget` and `validation` as `.safetensors`.
+    limits : Limits
+        What a run may use.
+    require : str
+        The lowest isolation level that will do.
+    threads : int
+        Of torch, in a run.
+
+    Attributes
+    ----------
+    level : str
+        "full", "partial" or "none".
+    missing : str
+        Why it is not full and how to get it, in one line; empty when it is full.
+
+    Raises
+    ------
+    SandboxError
+        If the level is lower than required, or the guest does not start.
+    """
+
+    def __init__(
+        self,
+        submission: Submission,
+        inputs: Path,
+        limits: Limits,
+        *,
+        require: str = "none",
+        threads: int = 1,
+    ) -> None:
+        self.level, self.missing = levels.at_least(require)
+        self._limits = limits
+        self._name = submission.name
+        self._wanted = weights.expected(inputs / "original.safetensors")
+        self._scratch = ""
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Kept in memory, so that nothing is left on disk whatever happens.
+        self._complaints = os.memfd_create("complaints")
+        with theirs:
+            self._process = self._start(theirs, submission, inputs, threads)
+        try:
+            hello = self._control.recv(4096)
+            if not hello:
+                raise SandboxError(f"the sandbox did not start: {self._why()}")
+            self._scratch = json.loads(hello)["scratch"]
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, seed: int) -> RunResult:
+        """Run the submission once.
+
+        Parameters
+        ----------
+        seed : int
+            Of torch, numpy and random, set when the file has been executed.
+
+        Raises
+        ------
+        Verdict
+            If the submission is at fault.
+        SandboxError
+            If the host is.
+        """
+        with contextlib.ExitStack() as stack:
+            ends = [os.pipe() for _ in range(3)]
+            for pair in ends:
+                stack.callback(os.close, pair[0])
+            try:
+                socket.send_fds(self._control, [str(seed).encode()], [end for _, end in ends])
+            except OSError as error:
+                raise SandboxError(f"the sandbox is gone ({error}): {self._why()}") from None
+            finally:
+                for _, end in ends:
+                    os.close(end)
+            result, output, status = (
+                _Stream(pair[0], keep)
+                for pair, keep in zip(
+                    ends,
+                    (1 + weights.largest(self._wanted), self._limits.output_kb << 10, _CHUNK),
+                    strict=True,
+                )
+            )
+            _drain([result, output], status, self._limits.seconds + _GRACE)
+            return self._judge(bytes(result.data), output, bytes(status.data))
+
+    def close(self) -> None:
+        """End the guest and everything that it started."""
+        # Not only close(): a process forked from this one may hold the socket too.
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._control.close()
+
+    def _start(
+        self, control: socket.socket, submission: Submission, inputs: Path, threads: int
+    ) -> subprocess.Popen:
+        full = self.level == "full"
+        with contextlib.ExitStack() as stack:
+            copies = walls.guest_files() | {
+                f"/inputs/{name}": inputs / name for name in policy.INPUT_FILES
+            }
+            files = {
+                place: stack.enter_context(path.open("rb")).fileno()
+                for place, path in (copies if full else {}).items()
+            }
+            setup = _in_memory(
+                {
+                    "level": self.level,
+                    "visible": walls.visible(),
+                    "limits": asdict(self._limits),
+                    "inputs": "/inputs" if full else str(inputs.resolve()),
+                    "name": submission.name,
+                    "source": submission.source.decode("utf-8"),
+                    "imports": submission.imports,
+                    "threads": threads,
+                }
+            )
+            stack.callback(os.close, setup)
+            arguments = [str(control.fileno()), str(setup)]
+            line, environment = walls.command(
+                self.level,
+                "harness.sandbox.guest",
+                arguments,
+                files,
+                self._limits.scratch_mb,
+            )
+            return subprocess.Popen(
+                line,
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=self._complaints,
+                stderr=self._complaints,
+                pass_fds=[control.fileno(), setup, *files.values()],
+                # Ctrl-C in a terminal is for the host, which then ends the guest.
+                start_new_session=True,
+            )
+
+    def _judge(self, result: bytes, output: _Stream, status: bytes) -> RunResult:
+        """What came of a run, from the trusted `status` and the untrusted rest."""
+        printed = _clean(output.text())
+        if not status:
+            raise SandboxError(f"the sandbox died during a run: {self._why()}")
+        report = json.loads(status)
+        if report["fault"]:
+            raise SandboxError(f"a run could not be walled in: {report['fault']}")
+        peak = report["peak_memory_mb"]
+        try:
+            self._check_end(report)
+            return RunResult(self._read(result), printed, report["seconds"], peak)
+        except Verdict as verdict:
+            message = _clean(verdict.message)
+            if verdict.status == "out_of_memory":
+                limit = f"the limit is {self._limits.memory_mb} MiB, the peak seen {peak:.0f} MiB"
+                message = f"out of memory ({limit}): {message}"
+            raise Verdict(verdict.status, message, printed) from None
+
+    def _check_end(self, report: dict[str, Any]) -> None:
+        code, reason = report["exit"], report["reason"]
+        if reason == "timeout":
+            limit = self._limits.seconds
+            raise Verdict(reason, f"still running after {limit:g} s, the limit of a run.")
+        if reason == "out_of_memory":
+            raise Verdict(reason, "its processes together took more.")
+        if reason:
+            raise SandboxError(f"the run was {reason}")
+        if code == -signal.SIGSYS:
+            raise Verdict("sandbox_violation", "a system call that is not allowed.")
+        if code == -signal.SIGKILL and not self._scratch:
+            # The first process of a pid namespace cannot be killed from within it.
+            raise SandboxError("a run was killed from outside; is the machine out of memory?")
+        if code < 0:
+            raise Verdict("crashed", f"killed by {_signal_name(-code)} while it ran.")
+        if code > 0:
+            raise Verdict("crashed", f"its process ended itself with exit status {code}.")
+
+    def _read(self, result: bytes) -> dict[str, np.ndarray]:
+        kind, content = result[:1], result[1:]
+        if kind == b"W":
+            try:
+                return weights.parse(content, self._wanted)
+            except weights.Malformed as error:
+                raise Verdict("sandbox_violation", f"a forged result: {error}") from None
+        if kind == b"E":
+            raise _reported(content)
+        if not kind:
+            raise Verdict("crashed", "its process ended itself before `unlearning` returned.")
+        raise Verdict("sandbox_violation", "a forged result: it is neither weights nor an error")
+
+    def _why(self) -> str:
+        """What the guest complained of last."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_PATIENCE)
+        size = os.fstat(self._complaints).st_size
+        text = os.pread(self._complaints, 4000, max(0, size - 4000)).decode(errors="replace")
+        return _clean(text).strip() or f"exit status {self._process.returncode}, no message"
+
+
+class _Stream:
+    """Our end of a pipe, of which the first `keep` bytes are kept."""
+
+    def __init__(self, fd: int, keep: int) -> None:
+        self.fd = fd
+        self.keep = keep
+        self.data = bytearray()
+        self.dropped = 0
+        os.set_blocking(fd, False)
+
+    def read(self) -> int:
+        """Take what is there: how many bytes; 0 at the end, -1 if there is nothing now."""
+        try:
+            chunk = os.read(self.fd, _CHUNK)
+        except BlockingIOError:
+            return -1
+        room = self.keep - len(self.data)
+        self.data += chunk[:room]
+        self.dropped += len(chunk[room:])
+        return len(chunk)
+
+    def text(self) -> str:
+        """What was kept, with a note of what was not."""
+        text = self.data.decode(errors="replace")
+        return f"{text}\n[{self.dropped:,} more bytes dropped]\n" if self.dropped else text
+
+
+def _drain(streams: list[_Stream], until: _Stream, seconds: float) -> None:
+    """Read all of them until the last one ends, which is when there is no one left to write."""
+    poll = select.poll()
+    waiting = {stream.fd: stream for stream in (*streams, until)}
+    for fd in waiting:
+        poll.register(fd, select.POLLIN)
+    deadline = time.monotonic() + seconds
+    while until.fd in waiting:
+        for fd, _ in poll.poll(1000):
+            if waiting[fd].read() == 0:
+                poll.unregister(fd)
+                del waiting[fd]
+        if time.monotonic() > deadline:
+            raise SandboxError("the sandbox did not end a run in time")
+    for stream in waiting.values():
+        while stream.read() > 0:
+            pass
+
+
+def _reported(content: bytes) -> Verdict:
+    """The verdict that a run reported of itself; it can say nothing of others."""
+    try:
+        report = json.loads(content[: policy.REPORT_BYTES])
+        status, message = report["status"], report["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Verdict("sandbox_violation", "a forged error report")
+    if status not in VERDICTS or not isinstance(message, str):
+        return Verdict("sandbox_violation", "a forged error report")
+    return Verdict(status, message)
+
+
+def _clean(text: str) -> str:
+    """Text from inside, safe to print on a terminal."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _in_memory(content: object) -> int:
+    """A descriptor from which `content` can be read as JSON."""
+    fd = os.memfd_create("setup")
+    with open(fd, "w", closefd=False) as file:
+        json.dump(content, file)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd

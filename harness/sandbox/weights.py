@@ -1,0 +1,191 @@
+"""Reading the weights that a run sends back: safetensors, checked as hostile input."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.sandbox.policy import HEADER_BYTES
+from harness.submission import Verdict
+
+_DTYPES = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "I64": np.int64,
+    "I32": np.int32,
+    "I16": np.int16,
+    "I8": np.int8,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
+_MANY = 5  # names that a message lists
+
+
+class Malformed(Exception):
+    """Not a stream that the harness's own code would have written."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tensor in a header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+def expected(path: Path) -> dict[str, Entry]:
+    """Names, dtypes and shapes that a result must have: those of the original model's file."""
+    with path.open("rb") as file:
+        data = file.read(8)
+        data += file.read(struct.unpack("<Q", data)[0])
+    header = {k: v for k, v in json.loads(data[8:]).items() if k != "__metadata__"}
+    if foreign := {entry["dtype"] for entry in header.values()} - set(_DTYPES):
+        raise ValueError(f"{path}: weights of type {', '.join(foreign)} are not supported")
+    return {
+        name: Entry(entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"])
+        for name, entry in header.items()
+    }
+
+
+def largest(wanted: dict[str, Entry]) -> int:
+    """Bytes of the longest stream that is worth reading."""
+    return 8 + HEADER_BYTES + max(entry.end for entry in wanted.values())
+
+
+def parse(stream: bytes, wanted: dict[str, Entry]) -> dict[str, np.ndarray]:
+    """The weights in a stream.
+
+    Raises
+    ------
+    Malformed
+        If the stream is not well-formed, canonical safetensors.
+    Verdict
+        `invalid_weights`, if it is, but holds something else than was wanted.
+    """
+    header, start = _header(stream)
+    _compare(header, wanted)
+    size = max(entry.end for entry in header.values())
+    if len(stream) != start + size:
+        raise Malformed(f"{len(stream) - start} bytes of data instead of {size}")
+    weights = {}
+    for name, entry in header.items():
+        dtype = np.dtype(_DTYPES[entry.dtype])
+        count = math.prod(entry.shape)
+        values = np.frombuffer(stream, dtype, count, start + entry.start)
+        weights[name] = values.reshape(entry.shape).copy()
+    _check_finite(weights)
+    return weights
+
+
+def _header(stream: bytes) -> tuple[dict[str, Entry], int]:
+    if len(stream) < 8:
+        raise Malformed("no header")
+    (length,) = struct.unpack_from("<Q", stream)
+    if length > HEADER_BYTES or 8 + length > len(stream):
+        raise Malformed(f"a header of {length} bytes")
+    try:
+        content = json.loads(stream[8 : 8 + length], object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"the header is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise Malformed("the header is not a table of tensors")
+    header = {name: _entry(name, value) for name, value in content.items()}
+    end = 0
+    for entry in sorted(header.values(), key=lambda entry: (entry.start, entry.end)):
+        if entry.start != end:
+            raise Malformed("tensors overlap or leave gaps")
+        end = entry.end
+    return header, 8 + length
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise Malformed("the header names something twice")
+    return table
+
+
+def _entry(name: str, value: Any) -> Entry:
+    if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
+        raise Malformed(f"{name!r} is not described as a tensor")
+    dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
+    if not isinstance(dtype, str) or not _naturals(shape) or not _naturals(offsets):
+        raise Malformed(f"{name!r} is not described as a tensor")
+    if len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise Malformed(f"{name!r} has offsets {offsets}")
+    entry = Entry(dtype, tuple(shape), *offsets)
+    if dtype in _DTYPES:
+        size = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
+        if size != entry.end - entry.start:
+            raise Malformed(f"{name!r} has {entry.end - entry.start} bytes instead of {size}")
+    return entry
+
+
+def _naturals(values: Any) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) <= 64
+        and all(type(value) is int and 0 <= value < 1 << 63 for value in values)
+    )
+
+
+def _compare(header: dict[str, Entry], wanted: dict[str, Entry]) -> None:
+    missing = [name for name in wanted if name not in header]
+    extra = [name for name in header if name not in wanted]
+    if missing or extra:
+        parts = [f"{_names(missing)} missing"] * bool(missing)
+        parts += [f"{_names(extra)} not known"] * bool(extra)
+        raise _invalid(f"state_dict() has other names: {'; '.join(parts)}.{_remedy(extra)}")
+    for what in ("shape", "dtype"):
+        wrong = {
+            name: (getattr(header[name], what), getattr(entry, what))
+            for name, entry in wanted.items()
+            if getattr(header[name], what) != getattr(entry, what)
+        }
+        if wrong:
+            shown = [f"{name} is {is_}, not {not_}" for name, (is_, not_) in wrong.items()]
+            raise _invalid(f"state_dict() has another {what}: {_listed(shown)}.")
+
+
+def _remedy(extra: list[str]) -> str:
+    if any(name.endswith(("_orig", "_mask")) for name in extra):
+        return (
+            " torch.nn.utils.prune has renamed them: call prune.remove(module, name) on each "
+            "pruned parameter before returning."
+        )
+    for prefix in ("module.", "_orig_mod."):
+        if all(name.startswith(prefix) for name in extra) and extra:
+            return " The model is wrapped (DataParallel or torch.compile): return what is inside."
+    return ""
+
+
+def _check_finite(weights: dict[str, np.ndarray]) -> None:
+    bad = [
+        name
+        for name, values in weights.items()
+        if values.dtype.kind == "f" and not np.isfinite(values).all()
+    ]
+    if bad:
+        raise _invalid(f"NaN or infinite values in {_names(bad)}.")
+
+
+def _names(names: list[str]) -> str:
+    return _listed([repr(name[:80]) for name in names])
+
+
+def _listed(items: list[str]) -> str:
+    more = f" and {len(items) - _MANY} more" if len(items) > _MANY else ""
+    return ", ".join(items[:_MANY]) + more
+
+
+def _invalid(message: str) -> Verdict:
+    return Verdict("invalid_weights", message)
