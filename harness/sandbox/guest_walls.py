@@ -131,6 +131,7 @@ def _become_ordinary_user(visible: Sequence[str]) -> None:
     os.setgroups([])
     os.setresgid(policy.UID, policy.UID, policy.UID)
     os.setresuid(policy.UID, policy.UID, policy.UID)
+    kernel.own_proc_files()
 
 
 def _reachable_by_all(path: Path) -> bool:

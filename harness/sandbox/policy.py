@@ -53,6 +53,7 @@ GUEST_FILES = (
     "sandbox/guest_memory.py",
     "sandbox/guest_walls.py",
     "sandbox/guest_run.py",
+    "sandbox/guest_probe.py",
 )
 
 # The competition's data for participants, copied in, so that modes and owners do not matter.

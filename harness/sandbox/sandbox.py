@@ -174,27 +174,25 @@ class Sandbox:
     ) -> subprocess.Popen:
         full = self.level == "full"
         with contextlib.ExitStack() as stack:
-            copies = walls.guest_files() | {
-                f"/inputs/{name}": inputs / name for name in policy.INPUT_FILES
-            }
-            files = {
-                place: stack.enter_context(path.open("rb")).fileno()
-                for place, path in (copies if full else {}).items()
-            }
-            setup = _in_memory(
-                {
-                    "level": self.level,
-                    "visible": walls.visible(),
-                    "limits": asdict(self._limits),
-                    "inputs": "/inputs" if full else str(inputs.resolve()),
-                    "name": submission.name,
-                    "source": submission.source.decode("utf-8"),
-                    "imports": submission.imports,
-                    "threads": threads,
-                }
+            files = {}
+            if full:
+                copies = {f"/inputs/{name}": inputs / name for name in policy.INPUT_FILES}
+                files = walls.open_files(stack, walls.guest_files() | copies)
+            setup = stack.enter_context(
+                walls.in_memory(
+                    {
+                        "level": self.level,
+                        "visible": walls.visible(),
+                        "limits": asdict(self._limits),
+                        "inputs": "/inputs" if full else str(inputs.resolve()),
+                        "name": submission.name,
+                        "source": submission.source.decode("utf-8"),
+                        "imports": submission.imports,
+                        "threads": threads,
+                    }
+                )
             )
-            stack.callback(os.close, setup)
-            arguments = [str(control.fileno()), str(setup)]
+            arguments = [str(control.fileno()), str(setup.fileno())]
             line, environment = walls.command(
                 self.level,
                 "harness.sandbox.guest",
@@ -209,7 +207,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 stdout=self._complaints,
                 stderr=self._complaints,
-                pass_fds=[control.fileno(), setup, *files.values()],
+                pass_fds=[control.fileno(), setup.fileno(), *files.values()],
                 # Ctrl-C in a terminal is for the host, which then ends the guest.
                 start_new_session=True,
             )
@@ -343,12 +341,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _in_memory(content: object) -> int:
-    """A descriptor from which `content` can be read as JSON."""
-    fd = os.memfd_create("setup")
-    with open(fd, "w", closefd=False) as file:
-        json.dump(content, file)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from harness.sandbox import policy
 
@@ -57,6 +60,20 @@ def command(
 def guest_files() -> dict[str, Path]:
     """Where the guest's own program lies inside, and here."""
     return {f"{_ROOT_OF_GUEST}/harness/{name}": PACKAGE / name for name in policy.GUEST_FILES}
+
+
+def open_files(stack: contextlib.ExitStack, files: Mapping[str, Path]) -> dict[str, int]:
+    """A descriptor for each file, as `command` takes them, open for as long as `stack`."""
+    return {place: stack.enter_context(path.open("rb")).fileno() for place, path in files.items()}
+
+
+def in_memory(content: object) -> IO[str]:
+    """A file that has no name, from which `content` can be read as JSON."""
+    file = os.fdopen(os.memfd_create("setup"), "w+")
+    json.dump(content, file)
+    file.flush()
+    file.seek(0)
+    return file
 
 
 def _become_ordinary_user(binds: Mapping[str, str]) -> list[str]:
