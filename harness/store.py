@@ -47,13 +47,12 @@ class Store:
 
     def put(self, name: str, arrays: Mapping[str, np.ndarray], **facts: Any) -> None:
         """Keep `arrays` under `name`, with facts that JSON can hold."""
-        content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
+        content = save({key: np.asarray(array, order="C") for key, array in arrays.items()})
         entry = {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "facts": facts}
         with self._writing:
             write(self._file(name), content)
             # A line cut short by a full disk or a kill must not swallow the next one.
-            with _storing(self._manifest), self._manifest.open("a", encoding="utf-8") as manifest:
-                manifest.write("\n" + json.dumps(entry))
+            append(self._manifest, "\n" + json.dumps(entry))
             self._entries[name] = entry
 
     def get(self, name: str) -> dict[str, np.ndarray] | None:
@@ -80,12 +79,21 @@ def write(path: Path, content: bytes | str) -> None:
     """Write a whole file or none: under a temporary name, then renamed."""
     temporary = path.with_name(f".{path.name}.tmp")
     with _storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def append(path: Path, text: str) -> None:
+    """Add to the end of a file; its folder is made if it is missing."""
+    with _storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Competitions, the training recipe, and the retrained pools."""

@@ -29,6 +29,15 @@ def test_another_process_reads_what_was_put(store):
     assert store.get("c") is None
 
 
+@pytest.mark.parametrize("array", [np.array(3), np.zeros((0, 2)), np.ones((3, 4)).T])
+def test_shapes_and_types_are_kept(store, array):
+    store.put("shape", {"x": array})
+    kept = again(store).get("shape")["x"]
+    assert kept.shape == array.shape
+    assert kept.dtype == array.dtype
+    assert np.array_equal(kept, array)
+
+
 def test_the_latest_put_counts(store):
     store.put("a", {"x": np.zeros(1)}, seconds=2)
     assert again(store).get("a")["x"].shape == (1,)

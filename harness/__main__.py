@@ -1,0 +1,148 @@
+"""The command line: a thin layer over `harness.evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+SUBMISSIONS = Path("submissions")
+HOST_FAULT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0 if it did what it was asked for; 1 if a submission that was named got a verdict;
+        2 if the fault lies with the command, the competition or the machine.
+    """
+    options = _parser().parse_args(arguments)
+    from harness.competition import CompetitionError
+    from harness.sandbox import SandboxError
+    from harness.store import StoreError
+
+    try:
+        return options.command(options)
+    except (CompetitionError, SandboxError, StoreError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return HOST_FAULT
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. What was finished is kept: the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="harness", description="Evaluate machine unlearning: run, score and rank submissions."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    evaluate = verbs.add_parser(
+        "evaluate",
+        help="run and score submissions, and print the leaderboard",
+        description="Run and score submissions, and print the leaderboard. "
+        "Files that are unchanged since they were scored are not run again.",
+        epilog="example: python -m harness evaluate submissions/mine.py --runs 64",
+    )
+    evaluate.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="submitted .py files (default: all in submissions/)",
+    )
+    _common(evaluate)
+    evaluate.add_argument(
+        "--require-isolation",
+        choices=("none", "partial", "full"),
+        help="refuse to run under less (default: the competition's own)",
+    )
+    evaluate.set_defaults(command=_evaluate)
+
+    reference = verbs.add_parser(
+        "reference",
+        help="train the original model and the retrained pools, where they are not cached",
+        description="Train the original model and the retrained pools, where they are not cached.",
+        epilog="example: python -m harness reference --competition digits",
+    )
+    _common(reference)
+    reference.set_defaults(command=_reference)
+
+    leaderboard = verbs.add_parser(
+        "leaderboard",
+        help="print the leaderboard as it stands",
+        description="Print the leaderboard as it stands.",
+        epilog="example: python -m harness leaderboard",
+    )
+    leaderboard.add_argument("--competition", default="digits", help=_COMPETITION)
+    leaderboard.set_defaults(command=_leaderboard)
+    return parser
+
+
+_COMPETITION = "a name in reference/, or a TOML file (default: digits)"
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--competition", default="digits", help=_COMPETITION)
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help="models a pool (default: the competition's own)"
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from harness import evaluation
+
+    named = bool(options.paths)
+    paths = options.paths or sorted(SUBMISSIONS.glob("*.py"))
+    if not paths:
+        print(
+            f"error: there is no .py file in {SUBMISSIONS}/; copy submissions/template.py there, "
+            "or name a file",
+            file=sys.stderr,
+        )
+        return HOST_FAULT
+    failed = 0
+    for row in evaluation.evaluate_all(
+        paths, options.competition, options.runs, options.require_isolation, retry=named
+    ):
+        failed += row["status"] != "scored"
+        print(_line(row), flush=True)
+    print()
+    _leaderboard(options)
+    return 1 if named and failed else 0
+
+
+def _line(row: dict) -> str:
+    if row["status"] == "scored":
+        return f"{row['submission']}: {row['score']:.3f}"
+    return f"{row['submission']}: {row['status']}\n{row['message']}\n"
+
+
+def _reference(options: argparse.Namespace) -> int:
+    from harness import evaluation
+
+    print(evaluation.reference(options.competition, options.runs).folder)
+    return 0
+
+
+def _leaderboard(options: argparse.Namespace) -> int:
+    from harness import evaluation, leaderboard
+
+    path = evaluation.results_folder(options.competition) / "leaderboard.csv"
+    if not path.exists():
+        print(f"error: there is no {path} yet: evaluate something first", file=sys.stderr)
+        return HOST_FAULT
+    print(leaderboard.table(leaderboard.read(path)))
+    print(f"\n{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

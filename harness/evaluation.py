@@ -1,0 +1,222 @@
+"""From submitted files to rows on the leaderboard: the one way through the harness."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from harness import competition as competitions
+from harness import diagnostics, leaderboard, metrics, scoring, store
+from harness import submission as submissions
+from harness.competition import LEVELS, CompetitionError
+from harness.epsilon import METRIC_VERSION, ForgettingQuality, forgetting_quality
+from harness.leaderboard import Row
+from harness.outputs import Observer
+from harness.runs import Runs, perform
+from harness.submission import Submission, Verdict
+from reference.pools import Reference, prepare
+
+RESULTS = Path("results")
+LOG_BYTES = 1 << 20
+
+
+def evaluate(
+    submission: str | Path,
+    competition: str = "digits",
+    runs: int | None = None,
+    require_isolation: str | None = None,
+) -> Row:
+    """Evaluate one submission and put it on the leaderboard.
+
+    Parameters
+    ----------
+    submission : path
+        The participant's file.
+    competition : str
+        A name in `reference/`, or the path of a TOML file.
+    runs : int, optional
+        How often it is run; the competition's own number if None.
+    require_isolation : {"none", "partial", "full"}, optional
+        The least isolation level to accept; the competition's own if None.
+
+    Returns
+    -------
+    dict
+        The row, as on the leaderboard; `status` says whether it was scored or why not.
+
+    Raises
+    ------
+    CompetitionError, StoreError, SandboxError
+        For a fault of the host's; a fault of the submission's is its row's `status`.
+    """
+    (row,) = evaluate_all([Path(submission)], competition, runs, require_isolation)
+    return row
+
+
+def evaluate_all(
+    paths: Sequence[Path],
+    competition: str = "digits",
+    runs: int | None = None,
+    require_isolation: str | None = None,
+    *,
+    retry: bool = True,
+    progress: bool = True,
+) -> Iterator[Row]:
+    """Evaluate submissions one after another; the leaderboard is up to date after each.
+
+    Parameters
+    ----------
+    paths, competition, runs, require_isolation
+        As in `evaluate`.
+    retry : bool
+        Whether a file that got a verdict before, and is unchanged, is run again.
+    progress : bool
+        Show progress bars.
+
+    Yields
+    ------
+    dict
+        A row each.
+    """
+    settings = competitions.load(competition, runs=runs, require_isolation=require_isolation)
+    _check_names(paths)
+    results = results_folder(settings.name)
+    with store.lock(results):
+        torch.set_num_threads(1)  # so that outputs do not depend on the number of cores
+        evaluator = _Evaluator(prepare(settings, progress), results, retry, progress)
+        for path in paths:
+            row = evaluator.row(path)
+            leaderboard.update(results, evaluator.key)
+            yield row
+
+
+def results_folder(competition: str) -> Path:
+    """Where a competition's results are kept."""
+    return RESULTS / Path(competition).stem
+
+
+def _check_names(paths: Sequence[Path]) -> None:
+    """A row is named by its file's stem, so that no two files may share one."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(path.stem, path)
+        beside = Path("submissions") / path.name
+        if other == path and beside.exists() and not beside.samefile(path):
+            other = beside
+        if other != path:
+            raise CompetitionError(
+                f"{other} and {path} would share the row {path.stem!r}; rename one of them"
+            )
+
+
+class _Evaluator:
+    """What the submissions of one evaluation share."""
+
+    def __init__(self, reference: Reference, results: Path, retry: bool, progress: bool) -> None:
+        self.reference = reference
+        self.settings = reference.competition.evaluation
+        self.key = _key(reference.fingerprint, self.settings.attackers, self.settings.delta)
+        self._results = results
+        self._retry = retry
+        self._progress = progress
+        self._observer = Observer(reference.competition.model, reference.data)
+        self._ceiling = self._measure_ceiling()
+
+    def row(self, path: Path) -> Row:
+        """The submission's row: the stored one if it still holds, else a new one."""
+        folder = self._results / path.stem
+        try:
+            submission = submissions.read(path)
+        except Verdict as verdict:
+            return self._failed(folder, "", verdict)
+        kept = leaderboard.read_row(folder, self.settings.runs)
+        if kept is not None and self._holds(kept, submission):
+            return kept
+        try:
+            return self._scored(folder, submission)
+        except Verdict as verdict:
+            return self._failed(folder, submission.sha256, verdict)
+
+    def _holds(self, row: Row, submission: Submission) -> bool:
+        return (
+            row["key"] == self.key
+            and row["sha256"] == submission.sha256
+            and (not self._retry if row["status"] != "scored" else self._isolated(row))
+        )
+
+    def _isolated(self, row: Row) -> bool:
+        return LEVELS.index(row["isolation"]) >= LEVELS.index(self.settings.require_isolation)
+
+    def _scored(self, folder: Path, submission: Submission) -> Row:
+        key = _key(self.reference.fingerprint, submission.sha256)
+        for stale in folder.glob("runs-*"):
+            if stale.name != f"runs-{key}":
+                shutil.rmtree(stale)
+                (folder / "log.txt").unlink(missing_ok=True)
+        runs = perform(
+            submission,
+            self.reference.inputs,
+            self._observer,
+            self.settings.limits,
+            self.settings.runs,
+            folder / f"runs-{key}",
+            key,
+            require=self.settings.require_isolation,
+            log=lambda text: _log(folder, text),
+            progress=self._progress,
+        )
+        return self._keep(folder, submission.sha256, self._score(folder, runs))
+
+    def _score(self, folder: Path, runs: Runs) -> Row:
+        """The figures of the row; those that it has no column for go to files beside it."""
+        ...
+
+    def _failed(self, folder: Path, sha256: str, verdict: Verdict) -> Row:
+        store.append(folder / "log.txt", f"{verdict.output}\n{verdict.status}: {verdict.message}\n")
+        return self._keep(folder, sha256, {"status": verdict.status, "message": verdict.message})
+
+    def _keep(self, folder: Path, sha256: str, figures: Row) -> Row:
+        row = {
+            "submission": folder.name,
+            "runs": self.settings.runs,
+            "metric_version": METRIC_VERSION,
+            "sha256": sha256,
+            "evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "key": self.key,
+        } | figures
+        leaderboard.write_row(folder, row)
+        return row
+
+    def _measure_ceiling(self) -> ForgettingQuality:
+        """The second pool's forgetting quality against the first; measured once, then cached."""
+        path = self.reference.folder / f"ceiling-{self.settings.runs}-{self.key}.json"
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return ForgettingQuality.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        ceiling = forgetting_quality(
+            self.reference.second.forget_logits,
+            self.reference.retrained.forget_logits,
+            self._labels,
+            attackers=self.settings.attackers,
+            delta=self.settings.delta,
+        )
+        store.write(path, json.dumps(ceiling.to_dict()))
+        return ceiling
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def _log(folder: Path, text: str) -> None:
+    """Append to the participant's log, as long as it is not full of prints already."""
+    path = folder / "log.txt"
+    if not path.exists() or path.stat().st_size < LOG_BYTES:
+        store.append(path, text)

@@ -1,0 +1,172 @@
+"""The N runs of a submission: scheduled, stored one by one, resumed where they stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed
+from tqdm import tqdm
+
+from harness.competition import LEVELS, Limits
+from harness.outputs import Observer
+from harness.pool import Pool
+from harness.sandbox import RunResult, Sandbox
+from harness.store import Store
+from harness.submission import Submission, Verdict
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What the runs of a submission gave.
+
+    Attributes
+    ----------
+    pool : Pool of N
+    seconds : ndarray [N]
+        Wall time of each run.
+    isolation : str
+        The lowest level that any of them ran under.
+    """
+
+    pool: Pool
+    seconds: np.ndarray
+    isolation: str
+
+
+def perform(
+    submission: Submission,
+    inputs: Path,
+    observer: Observer,
+    limits: Limits,
+    count: int,
+    folder: Path,
+    key: str,
+    *,
+    require: str = "none",
+    log: Callable[[str], None] = lambda text: None,
+    progress: bool = True,
+) -> Runs:
+    """Run a submission until `count` runs are stored in `folder`; those that are, are kept.
+
+    Parameters
+    ----------
+    submission : Submission
+    inputs : Path
+        The folder that the submission may see.
+    observer : Observer
+        Computes the outputs of what the runs return.
+    limits : Limits
+    count : int
+    folder : Path
+        Where the runs' outputs are stored.
+    key : str
+        Of all that the runs depend on; their seeds follow from it.
+    require : str
+        The least isolation level to accept.
+    log : callable
+        Is given what the submission printed, run by run.
+    progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    Verdict
+        Of the first run that failed, by its number.
+    """
+    stored = Store(folder)
+    missing = [run for run in range(count) if not _usable(stored, run, require)]
+    if missing:
+        workers = min(cpu_count(), len(missing))
+        threads = cpu_count() // workers
+        with (
+            Sandbox(submission, inputs, limits, require=require, threads=threads) as sandbox,
+            _bar(submission.name, count, len(missing), progress) as bar,
+        ):
+            log(f"isolation {sandbox.level} {sandbox.missing}".rstrip() + "\n")
+            stop = threading.Event()
+            # In order, so that the verdict does not depend on which run happened to fail first.
+            results = Parallel(n_jobs=workers, backend="threading", return_as="generator")(
+                delayed(_run)(stop, sandbox, run, seed(key, run), observer, stored)
+                for run in missing
+            )
+            verdict, spent = None, 0.0
+            for run, result in zip(missing, results, strict=True):
+                if isinstance(result, RunResult) and verdict is None:
+                    log(_entry(run, result))
+                    bar.update()
+                    spent += result.seconds / workers
+                    if spent > limits.total_seconds:
+                        stop.set()
+                        verdict = _too_long(run, count, spent, limits)
+                verdict = verdict or (result if isinstance(result, Verdict) else None)
+            if verdict is not None:
+                raise verdict
+    return _gather(stored, count)
+
+
+def seed(key: str, run: int) -> int:
+    """The seed of a run: fixed by all that the run depends on, and telling nothing else."""
+    return int.from_bytes(hashlib.sha256(f"{key} {run}".encode()).digest()[:8], "big") >> 1
+
+
+def _run(
+    stop: threading.Event, sandbox: Sandbox, run: int, seed: int, observer: Observer, stored: Store
+) -> RunResult | Verdict | None:
+    """One run, stored at once if it succeeded; a failed one is never kept, and stops the rest."""
+    if stop.is_set():
+        return None
+    try:
+        result = sandbox.run(seed)
+    except Verdict as verdict:
+        stop.set()
+        return Verdict(verdict.status, f"run {run}: {verdict.message}", verdict.output)
+    stored.put(
+        _name(run),
+        observer.weights(result.weights).arrays(),
+        seconds=result.seconds,
+        peak_memory_mb=result.peak_memory_mb,
+        isolation=sandbox.level,
+    )
+    return result
+
+
+def _too_long(run: int, count: int, spent: float, limits: Limits) -> Verdict:
+    return Verdict(
+        "timeout",
+        f"{run + 1} of {count} runs took {spent:.0f} s; "
+        f"all of them together may take {limits.total_seconds:g} s.",
+    )
+
+
+def _usable(stored: Store, run: int, require: str) -> bool:
+    if stored.get(_name(run)) is None:
+        return False
+    return LEVELS.index(stored.facts(_name(run))["isolation"]) >= LEVELS.index(require)
+
+
+def _gather(stored: Store, count: int) -> Runs:
+    arrays = [stored.get(_name(run)) for run in range(count)]
+    facts = [stored.facts(_name(run)) for run in range(count)]
+    return Runs(
+        Pool.concatenate([Pool(**kept) for kept in arrays if kept is not None]),
+        np.array([fact["seconds"] for fact in facts]),
+        min((fact["isolation"] for fact in facts), key=LEVELS.index),
+    )
+
+
+def _entry(run: int, result: RunResult) -> str:
+    printed = f"\n{result.output.rstrip()}" if result.output.strip() else ""
+    return f"run {run}: {result.seconds:.2f} s, {result.peak_memory_mb:.0f} MiB{printed}\n"
+
+
+def _bar(name: str, count: int, missing: int, progress: bool) -> tqdm:
+    return tqdm(total=count, initial=count - missing, desc=name, unit="run", disable=not progress)
+
+
+def _name(run: int) -> str:
+    return f"run-{run:04d}"

@@ -1,0 +1,1 @@
+"""Measurements: each file prints a table; `make bench` runs them all."""

@@ -1,0 +1,110 @@
+"""The reference: trained once, resumed, remade when its cache or its recipe changes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from harness import competition
+from harness.competition import CompetitionError, Model
+from reference import pools
+from reference.pools import prepare
+
+DIGITS = competition.load("digits", runs=40)
+QUICK = replace(
+    DIGITS,
+    model=replace(DIGITS.model, arguments=DIGITS.model.arguments | {"widths": [4, 8]}),
+    training=replace(DIGITS.training, epochs=2),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture
+def workspace(folder, monkeypatch) -> Path:
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def accuracies(reference) -> dict[str, np.ndarray]:
+    both = (reference.original, reference.retrained, reference.second)
+    return {
+        f"{name} {i}": values
+        for i, pool in enumerate(both)
+        for name, values in pool.arrays().items()
+        if name.endswith("accuracy")
+    }
+
+
+def test_a_reference_holds_an_original_and_two_independent_pools(workspace):
+    reference = prepare(QUICK, progress=False)
+    assert len(reference.original) == 1
+    assert len(reference.retrained) == len(reference.second) == 40
+    logits = np.concatenate([reference.retrained.forget_logits, reference.second.forget_logits])
+    assert len(np.unique(logits[:, 0, 0])) == 80
+    assert reference.retrained.retain_accuracy.mean() > 0.3  # chance is 0.1
+    assert reference.retrain_seconds > 0
+
+
+def test_a_submission_sees_its_inputs_and_no_test_image(workspace):
+    reference = prepare(QUICK, progress=False)
+    files = {path.name for path in reference.inputs.iterdir()}
+    assert files == {
+        "competition.json",
+        "forget.safetensors",
+        "manifest.jsonl",
+        "original.safetensors",
+        "retain.safetensors",
+        "validation.safetensors",
+    }
+    seen = [
+        load_file(reference.inputs / f"{name}.safetensors")["image_id"]
+        for name in ("retain", "forget", "validation")
+    ]
+    assert not set(np.concatenate(seen)) & set(reference.data.test["image_id"])
+
+
+def test_what_is_cached_is_not_trained_again(workspace, monkeypatch):
+    first = prepare(QUICK, progress=False)
+    monkeypatch.setattr(pools, "train", None)
+    monkeypatch.setattr(pools, "Parallel", None)  # would be called if anything were missing
+    again = prepare(QUICK, progress=False)
+    assert np.array_equal(first.retrained.forget_logits, again.retrained.forget_logits)
+    fewer = replace(QUICK, evaluation=replace(QUICK.evaluation, runs=16))
+    assert len(prepare(fewer, progress=False).retrained) == 16
+
+
+def test_a_deleted_or_damaged_cache_is_remade_with_the_same_accuracies(workspace):
+    before = prepare(QUICK, progress=False)
+    for path in (before.folder / "pools").glob("retrained-*"):
+        path.unlink()
+    damaged = before.folder / "pools" / "second-000.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-10])
+    (before.inputs / "original.safetensors").unlink()
+    after = prepare(QUICK, progress=False)
+    for name, values in accuracies(before).items():
+        assert np.array_equal(values, accuracies(after)[name]), name
+
+
+def test_another_recipe_has_another_cache(workspace):
+    other = replace(QUICK, training=replace(QUICK.training, seed=1))
+    assert prepare(other, progress=False).folder != prepare(QUICK, progress=False).folder
+
+
+@pytest.mark.parametrize(
+    ("model", "complaint"),
+    [
+        (Model("lenet"), "no architecture 'lenet'"),
+        (Model("small_resnet", {"depth": 3}), "depth"),
+        (Model("small_resnet", DIGITS.model.arguments | {"classes": 7}), "7 logits"),
+        (Model("small_resnet", DIGITS.model.arguments | {"channels": 3}), "channels"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(workspace, model, complaint):
+    with pytest.raises(CompetitionError, match=complaint):
+        prepare(replace(QUICK, model=model), progress=False)

@@ -1,0 +1,39 @@
+"""A competition on the real digits that is small enough for tests: few models, few epochs."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from harness import competition
+from harness.outputs import Observer
+from reference.pools import Reference, prepare
+
+TOML = Path(competition.PACKAGED / "digits.toml").read_text()
+SMALL = (
+    TOML.replace("epochs = 12", "epochs = 3")
+    .replace("widths = [8, 16, 32]", "widths = [8, 16]")
+    .replace("runs = 512", "runs = 32")
+    .replace("seconds = 60", "seconds = 20")
+)
+
+
+def small_toml(folder: Path) -> Path:
+    """The competition's file, written into `folder`."""
+    path = folder / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def small_competition(workspace: Path) -> tuple[Reference, Observer]:
+    """Its reference, trained below `workspace`, and what computes outputs for it."""
+    settings = competition.load(str(small_toml(workspace)))
+    here = Path.cwd()
+    os.chdir(workspace)
+    try:
+        reference = prepare(settings, progress=False)
+    finally:
+        os.chdir(here)
+    absolute = replace(
+        reference, folder=workspace / reference.folder, inputs=workspace / reference.inputs
+    )
+    return absolute, Observer(settings.model, absolute.data)

@@ -1,0 +1,119 @@
+"""The layers of the design stay apart: who may import whom, and what never meets torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Everything may import these.
+COMMON = {"harness.competition", "harness.store", "harness.pool"}
+# What each layer may import of the harness besides itself and the common ones.
+ALLOWED = {
+    "harness.competition": set(),
+    "harness.store": set(),
+    "harness.pool": set(),
+    "harness.models": set(),
+    "harness.fused": set(),
+    "harness.submission": set(),
+    "harness.data": set(),
+    "harness.epsilon": set(),
+    "harness.scoring": {"harness.epsilon"},
+    "harness.metrics": {"harness.epsilon"},
+    "harness.diagnostics": {"harness.epsilon"},
+    "harness.outputs": {"harness.models", "harness.fused", "harness.data"},
+    "harness.sandbox": {"harness.submission", "harness.models", "harness.data"},
+    "harness.runs": {"harness.sandbox", "harness.submission", "harness.outputs"},
+    "harness.leaderboard": {"harness.scoring"},
+    "reference": {
+        "harness.data",
+        "harness.epsilon",
+        "harness.fused",
+        "harness.models",
+        "harness.outputs",
+    },
+    "harness.evaluation": {
+        "harness.data",
+        "harness.diagnostics",
+        "harness.epsilon",
+        "harness.leaderboard",
+        "harness.metrics",
+        "harness.outputs",
+        "harness.runs",
+        "harness.scoring",
+        "harness.submission",
+        "reference",
+    },
+    "harness.__main__": {
+        "harness.evaluation",
+        "harness.leaderboard",
+        "harness.sandbox",
+        "harness.submission",
+    },
+    "harness": set(),
+}
+PURE = ("harness.epsilon", "harness.scoring", "harness.metrics", "harness.diagnostics")
+
+
+def layer(module: str) -> str:
+    """The longest name in `ALLOWED` that the module belongs to."""
+    return max(
+        (name for name in ALLOWED if module == name or module.startswith(name + ".")), key=len
+    )
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in ("harness", "reference"):
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that the file imports, as far as names tell."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative imports hide the layer"
+            nested = {f"{node.module}.{alias.name}" for alias in node.names}
+            known = nested & set(modules())
+            names.update(known or {node.module})
+    return names
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_imports_run_one_way(module):
+    own = layer(module)
+    ours = {name for name in imports(modules()[module]) if name in modules()}
+    used = {layer(name) for name in ours} - {own} - COMMON
+    assert used <= ALLOWED[own], f"{module} imports {sorted(used - ALLOWED[own])}"
+
+
+@pytest.mark.parametrize("module", [m for m in sorted(modules()) if layer(m) in PURE])
+def test_scoring_is_pure(module):
+    outside = {name.split(".")[0] for name in imports(modules()[module])}
+    assert not outside & {"torch", "torchvision", "pathlib", "os", "io", "shutil", "tempfile"}
+
+
+def test_importing_the_harness_does_not_import_torch():
+    code = "import harness, sys; harness.neurips2023; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_harness_offers_what_it_names():
+    code = "import harness; [getattr(harness, name) for name in harness.__all__]"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_a_file_says_what_it_answers_for_and_stays_short(module):
+    path = modules()[module]
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), f"{path} has no first line"
+    assert len(text.splitlines()) <= 310, f"{path} is more than one thing"

@@ -1,0 +1,111 @@
+"""The N runs: stored one by one, resumed, and stopped by the first that fails."""
+
+import numpy as np
+import pytest
+
+from harness import submission as submissions
+from harness.runs import Runs, perform, seed
+from harness.store import Store
+from harness.submission import Verdict
+from tests.small import small_competition
+
+NOISE = """
+import torch
+
+def unlearning(net, retain, forget, val):
+    print("unlearning", len(retain.dataset))
+    with torch.no_grad():
+        net.fc.bias.add_(torch.randn(10))
+"""
+COUNT = 10
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    return small_competition(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture
+def run(setting, tmp_path):
+    reference, observer = setting
+
+    def run(source: str, count: int = COUNT, log: list[str] | None = None, **limits) -> Runs:
+        path = tmp_path / "mine.py"
+        path.write_text(source)
+        own = reference.competition.evaluation.limits
+        return perform(
+            submissions.read(path),
+            reference.inputs,
+            observer,
+            type(own)(**(vars(own) | limits)),
+            count,
+            tmp_path / "runs",
+            "key",
+            log=(log if log is not None else []).append,
+            progress=False,
+        )
+
+    run.folder = tmp_path / "runs"
+    return run
+
+
+def test_every_run_is_stored_and_has_its_own_seed(run):
+    log: list[str] = []
+    runs = run(NOISE, log=log)
+    assert len(runs.pool) == len(runs.seconds) == COUNT
+    assert len(np.unique(runs.pool.forget_logits[:, 0, 0])) == COUNT
+    assert sum("unlearning 850" in line for line in log) == COUNT
+    assert log[0].startswith(f"isolation {runs.isolation}")
+    assert np.array_equal(run(NOISE).pool.forget_logits, runs.pool.forget_logits)
+
+
+def test_only_what_is_missing_or_damaged_is_run_again(run):
+    whole = run(NOISE)
+    (run.folder / "run-0003.safetensors").unlink()
+    damaged = run.folder / "run-0005.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    log: list[str] = []
+    again = run(NOISE, log=log)
+    assert [line.split(":")[0] for line in log[1:]] == ["run 3", "run 5"]
+    for name, values in whole.pool.arrays().items():
+        assert np.array_equal(values, getattr(again.pool, name)), name
+
+
+def test_more_runs_go_on_from_fewer(run):
+    few = run(NOISE, count=4)
+    log: list[str] = []
+    many = run(NOISE, log=log)
+    assert len(log) == 1 + COUNT - 4
+    assert np.array_equal(many.pool[:4].forget_logits, few.pool.forget_logits)
+
+
+def test_the_first_failing_run_is_the_verdict_and_is_not_kept(run):
+    failing = f"""
+import torch
+
+def unlearning(net, retain, forget, val):
+    if torch.initial_seed() in {[seed("key", i) for i in (4, 6)]}:
+        raise ValueError("not this one")
+"""
+    with pytest.raises(Verdict) as verdict:
+        run(failing)
+    assert verdict.value.status == "crashed"
+    assert verdict.value.message.startswith("run 4: ")
+    assert "ValueError: not this one" in verdict.value.message
+    stored = Store(run.folder)
+    assert all(stored.get(f"run-{i:04d}") is not None for i in range(4))
+    assert stored.get("run-0004") is None
+
+
+def test_all_runs_together_have_a_limit(run):
+    with pytest.raises(Verdict, match="all of them together may take 0.05 s") as verdict:
+        run("import time\ndef unlearning(n, r, f, v): time.sleep(0.1)", total_seconds=0.05)
+    assert verdict.value.status == "timeout"
+
+
+def test_seeds_differ_and_tell_nothing():
+    seeds = [seed("key", i) for i in range(512)]
+    assert len(set(seeds)) == 512
+    assert set(seeds).isdisjoint(seed("another", i) for i in range(512))
+    assert 0.4 < np.mean([s % 2 for s in seeds]) < 0.6
+    assert all(0 <= s < 2**63 for s in seeds)
