@@ -52,8 +52,8 @@ def _be_a_run(walls: Walls, setup: dict[str, Any], tell: int, linger: int) -> No
             os.close(tell)
             time.sleep(2 * _MOMENT)
             os._exit(0)
-    except OSError as error:
-        reply = str(error)
+    except Exception as error:
+        reply = f"{type(error).__name__}: {error}"
     os.write(tell, reply.encode())
     os._exit(0)
 

@@ -16,6 +16,7 @@ from harness.sandbox import guest_memory, policy
 from harness.sandbox.guest_walls import Walls
 
 _READY = b"ready"
+_RESULT = 3  # a run's descriptor for its result
 
 
 @dataclass
@@ -70,17 +71,22 @@ class Server:
 
     def serve(self) -> None:
         """Until the host closes its end of `control`, or is gone."""
-        while True:
-            wait = policy.WATCH_SECONDS * 1000 if self.runs else None
-            events = [fd for fd, _ in self.poll.poll(wait)]
-            for fd in events:
-                if run := self.runs.get(fd):
-                    self._attend(run, fd)
-            # Last: a new run may get the descriptors of one that has just ended.
-            if self.control.fileno() in events and not self._accept():
-                return
-            for run in {id(run): run for run in self.runs.values()}.values():
-                self._watch(run)
+        while self._turn():
+            pass
+        self.runs.clear()  # which makes orphans of what still runs
+        self._end_orphans()
+
+    def _turn(self) -> bool:
+        """Wait for something to happen and see to it; False when the host has gone."""
+        wait = policy.WATCH_SECONDS * 1000 if self.runs else None
+        events = [fd for fd, _ in self.poll.poll(wait)]
+        for fd in events:
+            if run := self.runs.get(fd):
+                self._attend(run, fd)
+        for run in {id(run): run for run in self.runs.values()}.values():
+            self._watch(run)
+        # Last: a new run may get the descriptors of one that has just ended.
+        return self.control.fileno() not in events or self._accept()
 
     def _accept(self) -> bool:
         message, fds, _, _ = socket.recv_fds(self.control, 64, 3)
@@ -107,12 +113,17 @@ class Server:
             for fd, place in ((nothing, 0), (output, 1), (output, 2)):
                 os.dup2(fd, place)
             self.walls.enter(keep=(result, tell))
+            self.runs.clear()  # other runs are none of its business
             os.write(tell, _READY)
             os.close(tell)
+            # The same for all runs, so that it does not tell how many others there are.
+            if result != _RESULT:
+                os.dup2(result, _RESULT)
+                os.close(result)
         except BaseException as error:
             os.write(tell, f"{type(error).__name__}: {error}".encode())
             os._exit(1)
-        self.execute(seed, result)
+        self.execute(seed, _RESULT)
 
     def _attend(self, run: _Run, fd: int) -> None:
         if fd == run.ready:

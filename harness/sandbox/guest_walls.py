@@ -74,7 +74,7 @@ class Walls:
         for before, after in pairwise([2, *sorted(keep), 1 << 20]):
             os.closerange(before + 1, after)
         if self.namespaces:
-            self._fresh_mounts()
+            self._fresh_world()
         else:
             os.setsid()  # the parent ends a run by its process group
             self._fresh_folder()
@@ -100,8 +100,9 @@ class Walls:
         if not self.namespaces:
             shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def _fresh_mounts(self) -> None:
-        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
+    def _fresh_world(self) -> None:
+        """Files, shared memory and a network of its own: runs at one time cannot talk either."""
+        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET)
         kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
         for place in ("/tmp", "/dev/shm"):
             _tmpfs(place, self.scratch_mb)

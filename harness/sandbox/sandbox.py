@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import select
+import shutil
 import signal
 import socket
 import subprocess
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +18,12 @@ import numpy as np
 from harness.competition import Limits
 from harness.sandbox import levels, policy, walls, weights
 from harness.sandbox.errors import SandboxError
+from harness.sandbox.streams import Stream, clean, drain
 from harness.submission import VERDICTS, Submission, Verdict
 
-_CHUNK = 1 << 16
+_STATUS_BYTES = 1 << 16
 _GRACE = 120.0  # seconds that a busy machine may add to a run's limit
 _PATIENCE = 10.0  # seconds that a guest has to end by itself
-# Control characters but newline and tab, and what turns text around.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ class Sandbox:
         self._scratch = ""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Kept in memory, so that nothing is left on disk whatever happens.
-        self._complaints = os.memfd_create("complaints")
+        self._complaints = os.fdopen(os.memfd_create("complaints"), "rb")
         with theirs:
             self._process = self._start(theirs, submission, inputs, threads)
         try:
@@ -147,14 +142,18 @@ class Sandbox:
                 for _, end in ends:
                     os.close(end)
             result, output, status = (
-                _Stream(pair[0], keep)
+                Stream(pair[0], keep)
                 for pair, keep in zip(
                     ends,
-                    (1 + weights.largest(self._wanted), self._limits.output_kb << 10, _CHUNK),
+                    (
+                        1 + weights.largest(self._wanted),
+                        self._limits.output_kb << 10,
+                        _STATUS_BYTES,
+                    ),
                     strict=True,
                 )
             )
-            _drain([result, output], status, self._limits.seconds + _GRACE)
+            drain([result, output], status, self._limits.seconds + _GRACE)
             return self._judge(bytes(result.data), output, bytes(status.data))
 
     def close(self) -> None:
@@ -168,6 +167,9 @@ class Sandbox:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._control.close()
+        self._complaints.close()
+        if self._scratch:  # the guest removes it, unless it was killed
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _start(
         self, control: socket.socket, submission: Submission, inputs: Path, threads: int
@@ -212,9 +214,9 @@ class Sandbox:
                 start_new_session=True,
             )
 
-    def _judge(self, result: bytes, output: _Stream, status: bytes) -> RunResult:
+    def _judge(self, result: bytes, output: Stream, status: bytes) -> RunResult:
         """What came of a run, from the trusted `status` and the untrusted rest."""
-        printed = _clean(output.text())
+        printed = clean(output.text())
         if not status:
             raise SandboxError(f"the sandbox died during a run: {self._why()}")
         report = json.loads(status)
@@ -225,7 +227,7 @@ class Sandbox:
             self._check_end(report)
             return RunResult(self._read(result), printed, report["seconds"], peak)
         except Verdict as verdict:
-            message = _clean(verdict.message)
+            message = clean(verdict.message)
             if verdict.status == "out_of_memory":
                 limit = f"the limit is {self._limits.memory_mb} MiB, the peak seen {peak:.0f} MiB"
                 message = f"out of memory ({limit}): {message}"
@@ -267,55 +269,9 @@ class Sandbox:
         """What the guest complained of last."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_PATIENCE)
-        size = os.fstat(self._complaints).st_size
-        text = os.pread(self._complaints, 4000, max(0, size - 4000)).decode(errors="replace")
-        return _clean(text).strip() or f"exit status {self._process.returncode}, no message"
-
-
-class _Stream:
-    """Our end of a pipe, of which the first `keep` bytes are kept."""
-
-    def __init__(self, fd: int, keep: int) -> None:
-        self.fd = fd
-        self.keep = keep
-        self.data = bytearray()
-        self.dropped = 0
-        os.set_blocking(fd, False)
-
-    def read(self) -> int:
-        """Take what is there: how many bytes; 0 at the end, -1 if there is nothing now."""
-        try:
-            chunk = os.read(self.fd, _CHUNK)
-        except BlockingIOError:
-            return -1
-        room = self.keep - len(self.data)
-        self.data += chunk[:room]
-        self.dropped += len(chunk[room:])
-        return len(chunk)
-
-    def text(self) -> str:
-        """What was kept, with a note of what was not."""
-        text = self.data.decode(errors="replace")
-        return f"{text}\n[{self.dropped:,} more bytes dropped]\n" if self.dropped else text
-
-
-def _drain(streams: list[_Stream], until: _Stream, seconds: float) -> None:
-    """Read all of them until the last one ends, which is when there is no one left to write."""
-    poll = select.poll()
-    waiting = {stream.fd: stream for stream in (*streams, until)}
-    for fd in waiting:
-        poll.register(fd, select.POLLIN)
-    deadline = time.monotonic() + seconds
-    while until.fd in waiting:
-        for fd, _ in poll.poll(1000):
-            if waiting[fd].read() == 0:
-                poll.unregister(fd)
-                del waiting[fd]
-        if time.monotonic() > deadline:
-            raise SandboxError("the sandbox did not end a run in time")
-    for stream in waiting.values():
-        while stream.read() > 0:
-            pass
+        self._complaints.seek(0)
+        text = self._complaints.read().decode(errors="replace")
+        return clean(text[-4000:]).strip() or f"exit status {self._process.returncode}, no message"
 
 
 def _reported(content: bytes) -> Verdict:
@@ -328,12 +284,6 @@ def _reported(content: bytes) -> Verdict:
     if status not in VERDICTS or not isinstance(message, str):
         return Verdict("sandbox_violation", "a forged error report")
     return Verdict(status, message)
-
-
-def _clean(text: str) -> str:
-    """Text from inside, safe to print on a terminal."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _signal_name(number: int) -> str:
