@@ -1,0 +1,235 @@
+"""Whatever is killed, and whenever: no verdict on the submission, and nothing of ours is left."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.sandbox import Sandbox, SandboxError, isolation_level, walls
+from tests.sandbox.small import LIMITS, at_level, unread
+
+SLEEPS = """
+import time
+def unlearning(net, retain, forget, val):
+    print("asleep", flush=True)
+    time.sleep(60)
+"""
+SLOW = """
+import time
+def unlearning(net, retain, forget, val):
+    time.sleep(0.2)
+    net.fc.bias.data.normal_()
+"""
+# A host that runs in two threads until something ends it.
+HOST = f"""
+import json, sys, threading
+from pathlib import Path
+from harness.competition import Limits
+from harness.sandbox import Sandbox
+from harness.submission import Submission
+submission = Submission("mine", Path("mine.py"), {SLEEPS.encode()!r}, "", ())
+with Sandbox(submission, Path(sys.argv[1]), Limits(**json.loads(sys.argv[2]))) as sandbox:
+    print("started", flush=True)
+    threading.Thread(target=sandbox.run, args=[1], daemon=True).start()
+    sandbox.run(2)
+"""
+LONG = json.dumps(LIMITS.__dict__ | {"seconds": 60})
+LEVELS = ("full", "partial", "none")
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below this one, the deepest last."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(fields[1])
+    found = [pid]
+    for ancestor in found:
+        found += [child for child, parent in parents.items() if parent == ancestor]
+    return found[1:]
+
+
+def runs_of(pid: int) -> list[int]:
+    """Processes that execute a submission: forks of the one that was started with the guest."""
+    guests = [p for p in descendants(pid) if b"harness.sandbox.guest" in command_line(p)]
+    return [p for p in guests if parent_is_one_of(p, guests)]
+
+
+def parent_is_one_of(pid: int, others: list[int]) -> bool:
+    return any(
+        pid in descendants(other) and command_line(other)[:5] != b"bwrap" for other in others
+    )
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def eventually(condition: Callable[[], object]) -> object:
+    """Wait for it; a minute is for a machine that does much else."""
+    deadline = time.monotonic() + 60
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+    return value
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """After the test: no process, no temporary directory and no mount that was not there."""
+    mine = set(descendants(os.getpid()))
+
+    def marks() -> set[str]:
+        folders = {str(path) for path in Path(tempfile.gettempdir()).glob("unlearning-*")}
+        return folders | set(Path("/proc/mounts").read_text().splitlines())
+
+    before = marks()
+    yield
+    eventually(lambda: set(descendants(os.getpid())) <= mine)
+    eventually(lambda: marks() <= before)
+    ours = b"harness.sandbox.guest\0"
+    eventually(lambda: not [p for p in everyone() if ours in command_line(p) and orphan(p)])
+
+
+def everyone() -> list[int]:
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+
+
+def orphan(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] == "1"
+    except OSError:
+        return False
+
+
+@pytest.fixture(params=LEVELS)
+def level(request: pytest.FixtureRequest) -> str:
+    best, missing = isolation_level()
+    if LEVELS.index(request.param) < LEVELS.index(best):
+        pytest.skip(f"this machine gives {best}: {missing}")
+    return request.param
+
+
+@pytest.fixture
+def host(inputs: Path, level: str) -> Iterator[subprocess.Popen]:
+    """A host in a session of its own, with two runs under way."""
+    environment = os.environ | {
+        "UNLEARNING_ISOLATION": level,
+        "PYTHONPATH": str(walls.PACKAGE.parent),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOST, str(inputs), LONG],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        eventually(lambda: len(runs_of(process.pid)) >= 2)
+        yield process
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_ctrl_c_ends_everything_and_is_no_verdict(host: subprocess.Popen) -> None:
+    os.killpg(host.pid, signal.SIGINT)
+    _, errors = host.communicate(timeout=60)
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "Verdict" not in errors
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_killed_host_leaves_nothing(host: subprocess.Popen) -> None:
+    guests = descendants(host.pid)
+    host.kill()
+    host.communicate(timeout=60)
+    eventually(lambda: not [p for p in guests if b"harness.sandbox.guest" in command_line(p)])
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_killed_parent_is_the_hosts_fault(inputs: Path, level: str) -> None:
+    limits = LIMITS.__class__(**LIMITS.__dict__ | {"seconds": 60})
+    with at_level(level, unread(SLEEPS), inputs, limits) as sandbox:
+        threading.Timer(0.5, lambda: kill_guest(os.getpid())).start()
+        with pytest.raises(SandboxError, match="died during a run"):
+            sandbox.run(0)
+        with pytest.raises(SandboxError, match="is gone"):
+            sandbox.run(1)
+
+
+def kill_guest(pid: int) -> None:
+    """SIGKILL to what forks the runs."""
+    run = runs_of(pid)[-1]
+    parent = Path(f"/proc/{run}/stat").read_text().rpartition(")")[2].split()[1]
+    os.kill(int(parent), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_runs_killed_at_random_are_the_hosts_fault_and_the_others_go_on(inputs: Path) -> None:
+    if isolation_level()[0] == "none":
+        pytest.skip("without a pid namespace a run can kill itself, so it is a verdict")
+    chance = random.Random(4)
+    with Sandbox(unread(SLOW), inputs, LIMITS) as sandbox:
+        undisturbed = sandbox.run(1).weights["fc.bias"]
+        for _ in range(10):
+            done = threading.Event()
+
+            def shoot(wait: float, done: threading.Event) -> None:
+                done.wait(wait)
+                for run in runs_of(os.getpid()):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(run, signal.SIGKILL)
+
+            hunter = threading.Thread(target=shoot, args=[chance.uniform(0, 0.1), done])
+            hunter.start()
+            try:
+                weights = sandbox.run(1).weights["fc.bias"]
+                assert (weights == undisturbed).all()
+            except SandboxError as error:
+                assert "killed from outside" in str(error) or "walled in" in str(error)
+            done.set()
+            hunter.join()
+        assert (sandbox.run(1).weights["fc.bias"] == undisturbed).all()
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_sandbox_that_cannot_start_says_why(inputs: Path, tmp_path: Path) -> None:
+    for path in inputs.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "retain.safetensors").write_bytes(b"not a tensor")
+    with pytest.raises(SandboxError, match="did not start: (.|\n)*SafetensorError"):
+        Sandbox(unread(SLOW), tmp_path, LIMITS)
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_closing_ends_the_runs_under_way(inputs: Path) -> None:
+    raised: list[BaseException] = []
+
+    def run(sandbox: Sandbox) -> None:
+        try:
+            sandbox.run(0)
+        except BaseException as error:
+            raised.append(error)
+
+    with Sandbox(unread(SLEEPS), inputs, LIMITS) as sandbox:
+        thread = threading.Thread(target=run, args=[sandbox])
+        thread.start()
+        eventually(lambda: runs_of(os.getpid()))
+    thread.join()
+    assert [type(error) for error in raised] == [SandboxError]

@@ -1,0 +1,122 @@
+"""What a run at level full can see: all is listed, and only what the policy names is there."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.sandbox import Sandbox, policy, walls
+from tests.sandbox.small import LIMITS, unread
+
+LISTING = """
+import json, os, socket, resource
+
+def unlearning(net, retain, forget, val):
+    files, writable = [], []
+    for folder, folders, names in os.walk("/"):
+        writable += [folder] * os.access(folder, os.W_OK)
+        skipped = ("/proc", "/sys", "/usr", {visible})
+        folders[:] = [f for f in folders if os.path.join(folder, f) not in skipped]
+        files += [os.path.join(folder, name) for name in names]
+    print(json.dumps({{
+        "files": files,
+        "visible": os.listdir("/") + os.listdir("/dev"),
+        "writable": writable,
+        "processes": [name for name in os.listdir("/proc") if name.isdigit()],
+        "descriptors": {{fd: os.readlink(f"/proc/self/fd/{{fd}}") for fd in ("0", "1", "2", "3")}},
+        "open": len(os.listdir("/proc/self/fd")) - 1,
+        "environment": dict(os.environ),
+        "initial": open("/proc/self/environ").read(),
+        "uid": [os.getuid(), os.geteuid(), os.getgid(), os.getegid()],
+        "groups": os.getgroups(),
+        "status": dict(l.split(":\\t", 1) for l in open("/proc/self/status").read().splitlines()),
+        "interfaces": [name for _, name in socket.if_nameindex()],
+        "routes": open("/proc/net/route").read().splitlines()[1:],
+        "host": socket.gethostname(),
+        "limits": {{n: resource.getrlimit(getattr(resource, n)) for n in ("RLIMIT_NPROC",
+            "RLIMIT_FSIZE", "RLIMIT_CORE", "RLIMIT_DATA")}},
+        "mounts": open("/proc/mounts").read().splitlines(),
+    }}))
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(inputs: Path) -> Iterator[dict]:
+    visible = ", ".join(repr(folder) for folder in walls.visible())
+    with Sandbox(unread(LISTING.format(visible=visible)), inputs, LIMITS) as sandbox:
+        if sandbox.level != "full":
+            pytest.skip(f"this machine gives {sandbox.level}: {sandbox.missing}")
+        yield json.loads(sandbox.run(0).output)
+
+
+def test_the_files_are_those_of_the_policy(seen: dict) -> None:
+    allowed = {
+        *(f"/guest/harness/{name}" for name in policy.GUEST_FILES),
+        *(f"/inputs/{name}" for name in policy.INPUT_FILES),
+        *policy.DEVICES,
+        *policy.DEVICE_LINKS,
+        "/tmp/mine.py",
+    }
+    others = {file for file in seen["files"] if not file.startswith(policy.SYSTEM)}
+    assert others == allowed - {"/dev/fd"}  # a link to a folder
+
+
+def test_the_repository_and_the_homes_are_not_there(seen: dict) -> None:
+    checkout = walls.PACKAGE.parent
+    assert not any(Path(file).is_relative_to(checkout) for file in seen["files"])
+    assert "home" not in seen["visible"]
+    assert not any(file.endswith(("passwd", "shadow")) for file in seen["files"])
+
+
+def test_only_scratch_can_be_written(seen: dict) -> None:
+    assert set(seen["writable"]) == {"/tmp", "/dev/shm"}
+    read_only = {line.split()[1]: "ro" in line.split()[3].split(",") for line in seen["mounts"]}
+    assert read_only["/"]
+    assert read_only["/usr"]
+    assert all(read_only[folder] for folder in walls.visible())
+
+
+def test_it_sees_no_process_but_itself(seen: dict) -> None:
+    assert seen["processes"] == ["1"]
+
+
+def test_it_holds_nothing_but_its_pipes(seen: dict) -> None:
+    assert seen["open"] == 4
+    assert seen["descriptors"]["0"] == "/dev/null"
+    assert all(seen["descriptors"][fd].startswith("pipe:") for fd in "123")
+
+
+def test_the_environment_is_the_policys(seen: dict) -> None:
+    wanted = policy.environment("/guest")
+    # Libraries add to it (KMP_...); the host's variables are not there.
+    assert {name: seen["environment"][name] for name in wanted} == wanted
+    assert not {"SUDO_USER", "OLDPWD", "VIRTUAL_ENV"} & set(seen["environment"])
+    initial = {entry.partition("=")[0] for entry in seen["initial"].split("\0") if entry}
+    assert initial <= set(wanted) | {"PWD"}
+
+
+def test_it_is_nobody_and_can_become_no_one(seen: dict) -> None:
+    assert 0 not in seen["uid"]
+    # Groups other than its own show as the overflow group, 65534: it holds no rights there.
+    assert set(seen["groups"]) <= {policy.UID, os.getgid()} - {0}
+    status = seen["status"]
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status[kind], 16) == 0
+    assert status["NoNewPrivs"].strip() == "1"
+    assert status["Seccomp"].strip() == "2"
+
+
+def test_its_network_is_empty(seen: dict) -> None:
+    assert set(seen["interfaces"]) <= {"lo"}
+    assert seen["routes"] == []
+    assert seen["host"] == "sandbox"
+
+
+def test_its_limits_are_the_competitions(seen: dict) -> None:
+    limits = seen["limits"]
+    assert limits["RLIMIT_CORE"] == [0, 0]
+    assert limits["RLIMIT_FSIZE"] == [LIMITS.scratch_mb << 20] * 2
+    assert limits["RLIMIT_DATA"] == [(LIMITS.memory_mb + 1024) << 20] * 2
+    assert LIMITS.processes < limits["RLIMIT_NPROC"][0] <= LIMITS.processes + 8

@@ -1,0 +1,164 @@
+"""Every way in which a file can fail ends in the verdict, and the words, that help its author."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from harness.sandbox import RunResult, Sandbox
+from harness.submission import Verdict
+from tests.sandbox.small import LIMITS, several, submit, unread
+
+CASES = {
+    "raises": ("raise ValueError('boom')", "crashed", ["ValueError: boom", 'File "mine.py"']),
+    "prints first": ("print('so far'); raise KeyError", "crashed", ["KeyError"]),
+    "sys.exit": ("import sys; sys.exit(3)", "crashed", ["called sys.exit(3)"]),
+    "os._exit": ("import os; os._exit(0)", "crashed", ["before `unlearning` returned"]),
+    "os._exit(7)": ("import os; os._exit(7)", "crashed", ["exit status 7"]),
+    "segfault": ("import ctypes; ctypes.string_at(0)", "crashed", ["SIGSEGV"]),
+    "interrupts itself": ("raise KeyboardInterrupt", "crashed", ["KeyboardInterrupt"]),
+    "endless": ("while True: pass", "timeout", ["4 s"]),
+    "heap": (
+        "x = bytearray(4 << 30)",
+        "out_of_memory",
+        ["800 MiB", "peak", "MemoryError", 'File "mine.py"'],
+    ),
+    "tensors": ("import torch; x = torch.ones(1 << 30)", "out_of_memory", ["800 MiB", "peak"]),
+    "disk": ("open('big', 'wb').write(bytes(17 << 20))", "crashed", ["scratch directory is full"]),
+    "missing module": ("import notthere.deep", "invalid_submission", ["'notthere'", "install"]),
+    "string": ("return 'done'", "invalid_submission", ["type str", "return the unlearned model"]),
+    "state dict": ("return net.state_dict()", "invalid_submission", ["OrderedDict"]),
+    "architecture": (
+        "import torchvision; return torchvision.models.resnet18()",
+        "invalid_weights",
+        ["not known", "'layer1.1.bn1.", "more"],
+    ),
+    "missing keys": ("del net.fc.bias", "invalid_weights", ["'fc.bias' missing"]),
+    "extra keys": (
+        "import torch; net.extra = torch.nn.Linear(2, 2)",
+        "invalid_weights",
+        ["'extra.bias', 'extra.weight' not known"],
+    ),
+    "shapes": (
+        "import torch; net.fc = torch.nn.Linear(8, 11)",
+        "invalid_weights",
+        ["fc.weight is (11, 8), not (10, 8)"],
+    ),
+    "nan": ("net.fc.weight.data[3] = float('nan')", "invalid_weights", ["NaN", "'fc.weight'"]),
+    "infinite": ("net.bn1.running_var[0] = float('inf')", "invalid_weights", ["'bn1.running_var'"]),
+    "pruned": (
+        "from torch.nn.utils import prune; prune.random_unstructured(net.fc, 'weight', amount=0.5)",
+        "invalid_weights",
+        ["'fc.weight' missing", "'fc.weight_orig'", "prune.remove"],
+    ),
+    "wrapped": ("import torch; return torch.nn.DataParallel(net)", "invalid_weights", ["wrapped"]),
+    "no tensors": (
+        "import torch; return torch.nn.Identity()",
+        "invalid_weights",
+        ["'bn1.num_batches_tracked'", "33 more missing"],
+    ),
+    "sparse": (
+        "import torch; net.fc.weight = torch.nn.Parameter(net.fc.weight.data.to_sparse())",
+        "invalid_weights",
+        ["'fc.weight'", "not a dense tensor"],
+    ),
+    "integers": (
+        "import torch; net.bn1.num_batches_tracked = torch.tensor(1.5)",
+        "invalid_weights",
+        ["bn1.num_batches_tracked is F32, not I64"],
+    ),
+}
+
+
+def function(body: str) -> str:
+    return f"def unlearning(net, retain, forget, val):\n    {body}\n"
+
+
+@pytest.fixture(scope="module")
+def sandbox(inputs: Path) -> Iterator[tuple[Sandbox, dict[str, int]]]:
+    submission, seeds = several({case: function(body) for case, (body, *_) in CASES.items()})
+    with Sandbox(submission, inputs, LIMITS) as warm:
+        yield warm, seeds
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_fault_inside_is_a_verdict_that_says_what_to_mend(
+    sandbox: tuple[Sandbox, dict[str, int]], case: str
+) -> None:
+    warm, seeds = sandbox
+    _, status, phrases = CASES[case]
+    with pytest.raises(Verdict) as caught:
+        warm.run(seeds[case])
+    assert caught.value.status == status, caught.value.message
+    for phrase in phrases:
+        assert phrase in caught.value.message
+    if case == "prints first":
+        assert caught.value.output == "so far\n"
+
+
+def run_alone(folder: Path, inputs: Path, text: str) -> RunResult:
+    with Sandbox(submit(folder, text), inputs, LIMITS) as sandbox:
+        return sandbox.run(0)
+
+
+def test_a_traceback_is_the_participants_own_and_shows_their_lines(
+    tmp_path: Path, inputs: Path
+) -> None:
+    text = """\
+        def helper():
+            return [][1]  # the culprit
+
+        def unlearning(net, retain, forget, val):
+            helper()
+        """
+    with pytest.raises(Verdict) as caught:
+        run_alone(tmp_path, inputs, text)
+    lines = caught.value.message.splitlines()
+    assert lines[:3] == [
+        "Traceback (most recent call last):",
+        '  File "mine.py", line 5, in unlearning',
+        "    helper()",
+    ]
+    assert '  File "mine.py", line 2, in helper' in lines
+    assert "    return [][1]  # the culprit" in lines
+    assert "guest" not in caught.value.message
+
+
+def test_a_missing_import_at_the_top_is_named_with_its_line(tmp_path: Path, inputs: Path) -> None:
+    with pytest.raises(Verdict) as caught:
+        run_alone(tmp_path, inputs, "import notthere\n" + function("pass"))
+    assert caught.value.status == "invalid_submission"
+    assert "'notthere' is not installed" in caught.value.message
+    assert '  File "mine.py", line 1, in <module>' in caught.value.message
+
+
+def test_what_cannot_be_called_with_four_arguments_is_invalid(inputs: Path) -> None:
+    submission = unread("unlearning = lambda net, retain: None")
+    with Sandbox(submission, inputs, LIMITS) as sandbox, pytest.raises(Verdict) as caught:
+        sandbox.run(0)
+    assert caught.value.status == "invalid_submission"
+    assert "`unlearning(net, retain)` cannot be called as unlearning(net," in caught.value.message
+
+
+def test_the_host_does_not_import_torch(inputs: Path) -> None:
+    program = dedent(
+        f"""
+        import sys
+        from pathlib import Path
+        from harness.competition import Limits
+        from harness.sandbox import Sandbox
+        from harness.submission import Submission
+        source = b"def unlearning(n, r, f, v): pass"
+        limits = Limits(**{json.dumps(LIMITS.__dict__)})
+        with Sandbox(Submission("x", Path(), source, "", ()), Path({str(inputs)!r}), limits) as s:
+            print(len(s.run(1).weights))
+        assert "torch" not in sys.modules
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
