@@ -1,0 +1,72 @@
+"""Stochastic re-initialisation: forget-remember cycles of the challenge's 8th place (Ahn 2023).
+
+Each cycle *forgets* by giving randomly chosen layers fresh weights, more of them every time, and
+then *remembers* by matching the original model's logits on noisy retain images. The forget set
+is not used at all. The head `fc` and the projection shortcuts (`downsample`) are never chosen:
+they are what the blocks that remain have to fit to.
+
+Hyperparameters
+---------------
+CYCLES : how often to forget and remember.
+SHARE : of the eligible layers, what the last cycle re-initialises; the k-th takes k / CYCLES of it.
+EPOCHS : passes over the retain set in each cycle.
+LEARNING_RATE, WEIGHT_DECAY : of AdamW; the rate falls along a cosine in each cycle.
+NOISE : standard deviation of the noise on the retain images.
+"""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn.functional import mse_loss
+
+CYCLES = 3
+SHARE = 0.3
+EPOCHS = 1
+LEARNING_RATE = 1e-2
+WEIGHT_DECAY = 1e-2
+NOISE = 0.01
+
+
+def unlearning(net, retain, forget, val):
+    original = copy.deepcopy(net).eval()
+    for cycle in range(1, CYCLES + 1):
+        reinitialise(net, SHARE * cycle / CYCLES)
+        remember(net, original, retain)
+    net.eval()
+
+
+def eligible(net):
+    """The convolutions of the main path, by name: neither the head nor a projection shortcut."""
+    return {
+        name: module
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Conv2d) and "downsample" not in name and "shortcut" not in name
+    }
+
+
+def reinitialise(net, share):
+    """Give `share` of the eligible layers, at least one, the weights that a new layer has."""
+    layers = list(eligible(net).values())
+    count = max(1, round(share * len(layers)))
+    for i in torch.randperm(len(layers))[:count]:
+        layers[i].reset_parameters()
+
+
+def remember(net, original, retain):
+    """Train on noisy retain images to give the logits that the original model gives for them."""
+    device = next(net.parameters()).device
+    optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * len(retain))
+    net.train()
+    for _ in range(EPOCHS):
+        for inputs, _ in retain:
+            inputs = inputs.to(device)
+            inputs = inputs + NOISE * torch.randn_like(inputs)
+            with torch.no_grad():
+                logits = original(inputs)
+            loss = mse_loss(net(inputs), logits)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
