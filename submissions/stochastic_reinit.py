@@ -3,13 +3,13 @@
 Each cycle *forgets* by giving randomly chosen layers fresh weights, more of them every time, and
 then *remembers* by matching the original model's logits on noisy retain images. The forget set
 is not used at all. The head `fc` and the projection shortcuts (`downsample`) are never chosen:
-they are what the blocks that remain have to fit to.
+they are what the layers between them have to fit again.
 
 Hyperparameters
 ---------------
 CYCLES : how often to forget and remember.
 SHARE : of the eligible layers, what the last cycle re-initialises; the k-th takes k / CYCLES of it.
-EPOCHS : passes over the retain set in each cycle.
+EPOCHS : passes over the retain set, of all cycles together; each has its part by what it forgot.
 LEARNING_RATE, WEIGHT_DECAY : of AdamW; the rate falls along a cosine in each cycle.
 NOISE : standard deviation of the noise on the retain images.
 """
@@ -22,7 +22,7 @@ from torch.nn.functional import mse_loss
 
 CYCLES = 3
 SHARE = 0.3
-EPOCHS = 1
+EPOCHS = 2
 LEARNING_RATE = 1e-2
 WEIGHT_DECAY = 1e-2
 NOISE = 0.01
@@ -30,9 +30,11 @@ NOISE = 0.01
 
 def unlearning(net, retain, forget, val):
     original = copy.deepcopy(net).eval()
+    net.train()
     for cycle in range(1, CYCLES + 1):
         reinitialise(net, SHARE * cycle / CYCLES)
-        remember(net, original, retain)
+        part = cycle / sum(range(1, CYCLES + 1))
+        remember(net, original, retain, steps=round(part * EPOCHS * len(retain)))
     net.eval()
 
 
@@ -53,20 +55,28 @@ def reinitialise(net, share):
         layers[i].reset_parameters()
 
 
-def remember(net, original, retain):
+def remember(net, original, retain, steps):
     """Train on noisy retain images to give the logits that the original model gives for them."""
     device = next(net.parameters()).device
     optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * len(retain))
-    net.train()
-    for _ in range(EPOCHS):
-        for inputs, _ in retain:
-            inputs = inputs.to(device)
-            inputs = inputs + NOISE * torch.randn_like(inputs)
-            with torch.no_grad():
-                logits = original(inputs)
-            loss = mse_loss(net(inputs), logits)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    for inputs in images(retain, steps):
+        inputs = inputs.to(device)
+        inputs = inputs + NOISE * torch.randn_like(inputs)
+        with torch.no_grad():
+            logits = original(inputs)
+        loss = mse_loss(net(inputs), logits)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def images(loader, count):
+    """`count` batches of images, starting over as often as the loader runs out."""
+    while count > 0:
+        for inputs, _ in loader:
+            yield inputs
+            count -= 1
+            if count == 0:
+                return
