@@ -4,10 +4,13 @@ PYTHON = python3
 HARNESS = .venv/bin/python -m harness
 OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate reference leaderboard test lint bench clean
+.PHONY: evaluate check reference leaderboard test lint bench clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
+
+check: .venv/installed
+	@$(HARNESS) check --competition $(COMPETITION) $(SUBMISSION)
 
 reference: .venv/installed
 	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS))

@@ -66,6 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(command=_evaluate)
 
+    check = verbs.add_parser(
+        "check",
+        help="run a submission twice and say whether it would be accepted",
+        description="Run a submission twice and say whether it would be accepted.",
+        epilog="example: python -m harness check submissions/mine.py",
+    )
+    check.add_argument("path", type=Path, metavar="FILE", help="a submitted .py file")
+    check.add_argument("--competition", default="digits", help=_COMPETITION)
+    check.set_defaults(command=_check)
+
     reference = verbs.add_parser(
         "reference",
         help="train the original model and the retrained pools, where they are not cached",
@@ -125,10 +135,25 @@ def _line(row: dict) -> str:
     return f"{row['submission']}: {row['status']}\n{row['message']}\n"
 
 
-def _reference(options: argparse.Namespace) -> int:
-    from harness import evaluation
+def _check(options: argparse.Namespace) -> int:
+    from harness.check import check
+    from harness.submission import Verdict
 
-    print(evaluation.reference(options.competition, options.runs).folder)
+    try:
+        for finding in check(options.path, options.competition):
+            print(finding, flush=True)
+    except Verdict as verdict:
+        print(f"{verdict.output}\n{verdict.status}: {verdict.message}".strip())
+        return 1
+    print(f"{options.path} would be accepted")
+    return 0
+
+
+def _reference(options: argparse.Namespace) -> int:
+    from harness import competition
+    from reference.pools import prepare
+
+    print(prepare(competition.load(options.competition, options.runs)).folder)
     return 0
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from harness import competition as competitions
-from harness import diagnostics, leaderboard, metrics, scoring, store
+from harness import leaderboard, scoring, store
 from harness import submission as submissions
 from harness.competition import LEVELS, CompetitionError
 from harness.epsilon import METRIC_VERSION, ForgettingQuality, forgetting_quality
@@ -127,6 +126,7 @@ class _Evaluator:
         self._results = results
         self._retry = retry
         self._progress = progress
+        self._labels = reference.data.forget["label"]
         self._observer = Observer(reference.competition.model, reference.data)
         self._ceiling = self._measure_ceiling()
 
@@ -177,7 +177,30 @@ class _Evaluator:
 
     def _score(self, folder: Path, runs: Runs) -> Row:
         """The figures of the row; those that it has no column for go to files beside it."""
-        ...
+        score = scoring.score(
+            runs.pool,
+            self.reference.retrained,
+            self._ceiling,
+            self._labels,
+            self.settings.attackers,
+            self.settings.delta,
+        )
+        seconds = float(runs.seconds.mean())
+        return {
+            "status": "scored",
+            "score": score.value,
+            "score_low": score.low,
+            "score_high": score.high,
+            "forgetting_quality": score.forgetting_quality,
+            "utility": score.utility,
+            "retain_accuracy": score.retain_accuracy,
+            "test_accuracy": score.test_accuracy,
+            "forget_accuracy": score.forget_accuracy,
+            "seconds_per_run": seconds,
+            "retrain_fraction": seconds / self.reference.retrain_seconds,
+            "isolation": runs.isolation,
+            "draws": score.draws.tolist(),
+        }
 
     def _failed(self, folder: Path, sha256: str, verdict: Verdict) -> Row:
         store.append(folder / "log.txt", f"{verdict.output}\n{verdict.status}: {verdict.message}\n")

@@ -98,7 +98,7 @@ def table(frame: pd.DataFrame) -> str:
     return shown.to_string(
         index=False,
         na_rep="",
-        formatters={**numbers, "time": "{:.0%}".format},  # type: ignore[arg-type]
+        formatters={**numbers, "time": "{:.0%}".format},
     )
 
 

@@ -140,14 +140,13 @@ def _train_missing(
         delayed(_train)(competition.model, competition.training, columns[task[0]], data, task)
         for task in missing
     )
-    with tqdm(
-        total=len(missing) * AT_ONCE, desc="reference", unit="model", disable=not progress
-    ) as bar:
+    models = sum(len(_members(task)) for task in missing)
+    with tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar:
         for task, (weights, pool, seconds) in zip(missing, results, strict=True):
             if task[0] == ORIGINAL:
                 inputs.put("original", weights)
             pools.put(_name(task), pool.arrays(), seconds=seconds)
-            bar.update(AT_ONCE)
+            bar.update(len(pool))
 
 
 def _train(
@@ -165,12 +164,15 @@ def _train(
 
 def _seeds(seed: int, task: Task) -> list[int]:
     """The seeds of a task's models: no two models of a reference share one."""
-    pool, chunk = task
-    members = range(1) if pool == ORIGINAL else range(chunk * AT_ONCE, (chunk + 1) * AT_ONCE)
     return [
-        int(np.random.SeedSequence([seed, pool, i]).generate_state(1, np.uint64)[0] >> 1)
-        for i in members
+        int(np.random.SeedSequence([seed, task[0], i]).generate_state(1, np.uint64)[0] >> 1)
+        for i in _members(task)
     ]
+
+
+def _members(task: Task) -> range:
+    pool, chunk = task
+    return range(1) if pool == ORIGINAL else range(chunk * AT_ONCE, (chunk + 1) * AT_ONCE)
 
 
 def _read(pools: Store, task: Task) -> Pool:

@@ -46,11 +46,20 @@ ALLOWED = {
         "harness.submission",
         "reference",
     },
+    "harness.check": {
+        "harness.outputs",
+        "harness.runs",
+        "harness.sandbox",
+        "harness.submission",
+        "reference",
+    },
     "harness.__main__": {
+        "harness.check",
         "harness.evaluation",
         "harness.leaderboard",
         "harness.sandbox",
         "harness.submission",
+        "reference",
     },
     "harness": set(),
 }

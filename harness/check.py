@@ -1,0 +1,87 @@
+"""One look at a submission before 512 runs of it: would it be accepted, and in what time?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from joblib import cpu_count
+
+from harness import competition as competitions
+from harness import submission as submissions
+from harness.outputs import SPLITS, Observer
+from harness.runs import seed
+from harness.sandbox import RunResult, Sandbox
+from reference.pools import AT_ONCE, Reference, prepare
+
+
+def check(path: Path, competition: str = "digits") -> Iterator[str]:
+    """Run a submission twice, with two seeds, and say what an evaluation of it would find.
+
+    Parameters
+    ----------
+    path : Path
+        The participant's file.
+    competition : str
+        A name in `reference/`, or the path of a TOML file.
+
+    Yields
+    ------
+    str
+        A finding each.
+
+    Raises
+    ------
+    Verdict
+        The one that the evaluation would give.
+    """
+    submission = submissions.read(path)
+    runs = competitions.load(competition).evaluation.runs
+    reference = prepare(competitions.load(competition, runs=AT_ONCE))
+    limits = reference.competition.evaluation.limits
+    with Sandbox(submission, reference.inputs, limits) as sandbox:
+        yield f"isolation: {sandbox.level} {sandbox.missing}".rstrip()
+        results = [sandbox.run(seed(submission.sha256, run)) for run in range(2)]
+    yield "weights: names, shapes and types match, and all values are finite"
+    yield _randomness(*results)
+    yield from _time(results[1].seconds, runs, reference)
+    yield from _accuracies(results[1], reference)
+    if results[0].output.strip():
+        yield f"printed:\n{results[0].output.rstrip()}"
+
+
+def _randomness(first: RunResult, second: RunResult) -> str:
+    if all(np.array_equal(first.weights[name], second.weights[name]) for name in first.weights):
+        return (
+            "seeds: WARNING, two seeds gave the same weights: all runs would be equal, which is "
+            "easy to tell from retraining"
+        )
+    return "seeds: two seeds give different weights"
+
+
+def _time(seconds: float, runs: int, reference: Reference) -> Iterator[str]:
+    limits = reference.competition.evaluation.limits
+    total = seconds * runs / cpu_count()
+    fits = "within" if total <= limits.total_seconds else "WARNING, above"
+    yield (
+        f"time: {seconds:.2f} s a run; {runs} runs take about {total / 60:.1f} min here, "
+        f"{fits} the limit of {limits.total_seconds / 60:.0f} min"
+    )
+    fraction = seconds / reference.retrain_seconds
+    fits = "within" if fraction <= limits.retrain_fraction else "WARNING, flagged above"
+    yield f"time: {fraction:.0%} of a retraining, {fits} {limits.retrain_fraction:.0%}"
+
+
+def _accuracies(result: RunResult, reference: Reference) -> Iterator[str]:
+    observer = Observer(reference.competition.model, reference.data)
+    own = observer.weights(result.weights)
+    for name in SPLITS:
+        field = f"{name}_accuracy"
+        original, retrained = (
+            getattr(pool, field).mean() for pool in (reference.original, reference.retrained)
+        )
+        yield (
+            f"{name} accuracy: {getattr(own, field)[0]:.3f} "
+            f"(original {original:.3f}, retrained {retrained:.3f})"
+        )

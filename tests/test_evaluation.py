@@ -1,0 +1,261 @@
+"""From files to the leaderboard, as users do it: the command line in a folder of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import harness
+from harness.store import lock
+from tests.small import small_toml
+
+ROOT = Path(__file__).parents[1]
+NOISE = """
+import torch
+
+def unlearning(net, retain, forget, val):
+    with torch.no_grad():
+        net.fc.bias.add_(0.3 * torch.randn(10))
+"""
+SLOW = NOISE + "    import time; time.sleep(0.3)\n"
+CRASH = "def unlearning(net, retain, forget, val):\n    return net.no_such_layer\n"
+TIMES = ["seconds_per_run", "retrain_fraction", "evaluated_at", "flags"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A workspace whose reference is trained, to copy from."""
+    folder = tmp_path_factory.mktemp("trained")
+    small_toml(folder)
+    assert command(folder, "reference", "--competition", "small.toml").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def workspace(trained, tmp_path, monkeypatch) -> Path:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "submissions").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def arguments(*words: str) -> list[str]:
+    return [sys.executable, "-m", "harness", *words]
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments(*words),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def evaluate(*words: str) -> subprocess.CompletedProcess[str]:
+    return command(Path.cwd(), "evaluate", "--competition", "small.toml", *words)
+
+
+def submit(name: str, source: str) -> Path:
+    path = Path("submissions") / f"{name}.py"
+    path.write_text(source)
+    return path
+
+
+def board() -> pd.DataFrame:
+    return pd.read_csv("results/small/leaderboard.csv").set_index("submission")
+
+
+def test_a_folder_of_submissions_becomes_a_leaderboard(workspace):
+    submit("noise", NOISE)
+    submit("broken", CRASH)
+    submit("unreadable", "def unlearning(net:")
+    done = evaluate()
+    assert done.returncode == 0, done.stderr
+    rows = board()
+    assert list(rows["status"]) == ["scored", "crashed", "invalid_submission"]
+    assert rows.loc["noise", "runs"] == 32
+    assert 0 <= rows.loc["noise", "score_low"] <= rows.loc["noise", "score"] <= 1.2
+    assert rows.loc["noise", "rank"] == 1
+    assert pd.isna(rows.loc["broken", "score"])
+    assert "AttributeError" in done.stdout
+    assert 'broken.py", line 2, in unlearning' in done.stdout
+    assert "leaderboard.csv" in done.stdout
+    folder = Path("results/small")
+    assert json.loads((folder / "noise/metrics.json").read_text())
+    assert len(pd.read_csv(folder / "noise/examples.csv")) == 64
+    assert "AttributeError" in (folder / "broken/log.txt").read_text()
+    printed = command(workspace, "leaderboard", "--competition", "small.toml")
+    assert "noise" in printed.stdout
+
+
+def test_what_is_unchanged_is_not_run_again(workspace):
+    submit("noise", NOISE)
+    submit("broken", CRASH)
+    evaluate()
+    before = Path("results/small/leaderboard.csv").read_bytes()
+    runs = {p: p.stat().st_mtime_ns for p in Path("results").rglob("*.safetensors")}
+    assert len(runs) == 32
+    assert evaluate().returncode == 0
+    assert Path("results/small/leaderboard.csv").read_bytes() == before
+    assert {p: p.stat().st_mtime_ns for p in Path("results").rglob("*.safetensors")} == runs
+
+
+def test_a_changed_file_gets_a_new_row_and_leaves_no_old_runs(workspace):
+    submit("mine", CRASH)
+    evaluate()
+    submit("mine", NOISE)
+    evaluate()
+    first = board().loc["mine"]
+    assert first["status"] == "scored"
+    submit("mine", NOISE.replace("0.3", "0.4"))
+    evaluate()
+    assert board().loc["mine", "score"] != first["score"]
+    assert len(list(Path("results/small/mine").glob("runs-*"))) == 1
+
+
+def test_a_killed_evaluation_ends_with_the_leaderboard_of_an_undisturbed_one(workspace):
+    submit("slow", SLOW)
+    undisturbed = evaluate()
+    assert undisturbed.returncode == 0
+    expected = board().drop(columns=TIMES)
+    shutil.rmtree("results")
+    for pause in (5.0, 6.0):
+        process = subprocess.Popen(
+            arguments("evaluate", "--competition", "small.toml"),
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(pause)
+        process.kill()
+        process.wait()
+    assert evaluate().returncode == 0
+    pd.testing.assert_frame_equal(board().drop(columns=TIMES), expected)
+
+
+def test_ctrl_c_leaves_no_process_and_resumes(workspace):
+    submit("slow", SLOW.replace("0.3)", "1.7)"))
+    process = subprocess.Popen(
+        arguments("evaluate", "--competition", "small.toml"),
+        env=os.environ | {"PYTHONPATH": str(ROOT), "MARK": str(workspace)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list(Path("results").rglob("run-*.safetensors")):
+        time.sleep(0.1)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "goes on from there" in errors
+    assert "Traceback" not in errors
+    assert processes_mentioning(str(workspace)) == []
+    assert "slow" not in (board().index if Path("results/small/leaderboard.csv").exists() else [])
+
+
+def processes_mentioning(text: str) -> list[str]:
+    time.sleep(0.5)
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if text in line:
+            found.append(line)
+    return found
+
+
+def test_a_second_evaluation_at_once_is_told_so(workspace):
+    submit("noise", NOISE)
+    with lock(Path("results/small")):
+        done = evaluate()
+    assert done.returncode == 2
+    assert "another evaluation" in done.stderr
+    assert evaluate().returncode == 0
+
+
+def test_a_named_file_that_fails_is_an_exit_code_and_is_tried_again(workspace):
+    path = Path("elsewhere.py")
+    path.write_text(CRASH)
+    first = evaluate(str(path))
+    assert first.returncode == 1
+    assert "no_such_layer" in first.stdout
+    assert evaluate(str(path)).returncode == 1
+    assert board().loc["elsewhere", "status"] == "crashed"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "there is no .py file in submissions/"),
+        (["none.py"], "none.py does not exist"),
+        (["submissions"], "submissions is not a file"),
+        (["one.py", "two/one.py"], "would share the row 'one'"),
+        (["--runs", "1", "one.py"], "runs = 1"),
+        (["--runs", "-5", "one.py"], "runs = -5"),
+        (["--competition", "nothing", "one.py"], "no competition 'nothing'"),
+    ],
+)
+def test_a_callers_mistake_is_said_in_one_line_and_leaves_no_row(workspace, words, complaint):
+    Path("one.py").write_text(NOISE)
+    Path("two").mkdir()
+    Path("two/one.py").write_text(NOISE)
+    done = evaluate(*words)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(Path("results").rglob("row-*"))
+
+
+def test_a_file_outside_may_not_take_the_row_of_one_inside(workspace):
+    submit("mine", NOISE)
+    Path("mine.py").write_text(CRASH)
+    done = evaluate("mine.py")
+    assert done.returncode == 2
+    assert "would share the row 'mine'" in done.stderr
+    assert evaluate("submissions/mine.py").returncode == 0
+
+
+def test_fewer_runs_are_ranked_apart(workspace):
+    submit("noise", NOISE)
+    assert evaluate().returncode == 0
+    assert evaluate("--runs", "16").returncode == 0
+    frame = pd.read_csv("results/small/leaderboard.csv")
+    assert list(frame["runs"]) == [32, 16]
+    assert list(frame["rank"]) == [1, 1]
+    assert len(list(Path("results").rglob("run-*.safetensors"))) == 32
+
+
+def test_a_full_disk_is_the_hosts_and_the_next_evaluation_goes_on(workspace, full_disk):
+    submit("noise", NOISE)
+    Path("results").symlink_to(full_disk)
+    done = evaluate()
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(full_disk.rglob("row-*"))
+    kept = len(list(full_disk.rglob("run-*.safetensors")))
+    assert kept > 0
+    subprocess.run(["mount", "-o", "remount,size=10m", str(full_disk)], check=True)
+    again = evaluate()
+    assert again.returncode == 0, again.stderr
+    assert board().loc["noise", "status"] == "scored"
+
+
+def test_from_python_one_call_gives_the_row(workspace):
+    path = submit("noise", NOISE)
+    row = harness.evaluate(path, competition="small.toml", runs=16)
+    assert row["status"] == "scored"
+    assert row["score"] == pytest.approx(board().loc["noise", "score"], rel=1e-5)
