@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.sandbox import kernel
-from harness.sandbox.guest_server import Server
+from harness.sandbox.guest_server import RESULT, Server
 from harness.sandbox.guest_walls import Walls, go_on_in_child
 
 
@@ -51,10 +51,11 @@ def main(control_fd: int, setup_fd: int) -> None:
         limits["processes"],
     )
     control.send(json.dumps({"scratch": "" if walls.namespaces else walls.scratch}).encode())
-    try:
-        Server(control, walls, execute, limits["seconds"], limits["memory_mb"]).serve()
-    finally:
+    seed = Server(control, walls, limits["seconds"], limits["memory_mb"]).serve()
+    if seed is None:
         walls.tear_down()
+    else:
+        execute(seed, RESULT)
 
 
 def _prepare(setup: dict[str, Any]) -> partial:

@@ -9,14 +9,13 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.sandbox import guest_memory, policy
 from harness.sandbox.guest_walls import Walls
 
 _READY = b"ready"
-_RESULT = 3  # a run's descriptor for its result
+RESULT = 3  # a run's descriptor for its result
 
 
 @dataclass
@@ -44,8 +43,8 @@ class Server:
     ----------
     control : socket
         Each message is a seed, with the write ends of a result, an output and a status pipe.
-    execute : callable
-        `execute(seed, result)`, called in the child within its walls; never returns.
+    walls : Walls
+        Around each run.
     seconds : float
         Wall time of a run, from when its walls stand.
     memory_mb : int
@@ -56,47 +55,59 @@ class Server:
         self,
         control: socket.socket,
         walls: Walls,
-        execute: Callable[[int, int], None],
         seconds: float,
         memory_mb: int,
     ) -> None:
         self.control = control
         self.walls = walls
-        self.execute = execute
         self.seconds = seconds
         self.memory_mb = memory_mb
         self.runs: dict[int, _Run] = {}  # by each of their descriptors
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
-    def serve(self) -> None:
-        """Until the host closes its end of `control`, or is gone."""
-        while self._turn():
-            pass
-        self.runs.clear()  # which makes orphans of what still runs
-        self._end_orphans()
+    def serve(self) -> int | None:
+        """Until the host closes its end of `control`, or is gone.
 
-    def _turn(self) -> bool:
-        """Wait for something to happen and see to it; False when the host has gone."""
+        Returns
+        -------
+        int or None
+            In the parent None, at the end. In each forked child the seed of its run: it goes on
+            from here, so that no frame below it tells of other runs.
+        """
+        seed = None
+        while seed is None:
+            events = self._wait()
+            for run in {id(run): run for run in self.runs.values()}.values():
+                self._watch(run)
+            # Last: a new run may get the descriptors of one that has just ended.
+            if self.control.fileno() in events:
+                message, fds, _, _ = socket.recv_fds(self.control, 64, 3)
+                if not message:
+                    break
+                if self._start(*fds):
+                    seed = int(message)
+        self.runs.clear()  # which makes orphans of what still runs
+        if seed is None:
+            self._end_orphans()
+        return seed
+
+    def _wait(self) -> list[int]:
+        """Until something happens; see to it where it concerns a run."""
         wait = policy.WATCH_SECONDS * 1000 if self.runs else None
         events = [fd for fd, _ in self.poll.poll(wait)]
         for fd in events:
             if run := self.runs.get(fd):
                 self._attend(run, fd)
-        for run in {id(run): run for run in self.runs.values()}.values():
-            self._watch(run)
-        # Last: a new run may get the descriptors of one that has just ended.
-        return self.control.fileno() not in events or self._accept()
+        return events
 
-    def _accept(self) -> bool:
-        message, fds, _, _ = socket.recv_fds(self.control, 64, 3)
-        if not message:
-            return False
-        result, output, status = fds
+    def _start(self, result: int, output: int, status: int) -> bool:
+        """Fork a run; True in the child, within its walls."""
         ready, tell = os.pipe()
         pid = self.walls.fork()
         if pid == 0:
-            self._be_a_run(int(message), result, output, tell)
+            self._become_a_run(result, output, tell)
+            return True
         for fd in (result, output, tell):
             os.close(fd)
         run = _Run(pid, os.pidfd_open(pid), status, ready)
@@ -104,26 +115,23 @@ class Server:
         self.poll.register(run.ready, select.POLLIN)
         self.poll.register(run.status, 0)  # an error says that the host has closed its end
         self.runs |= dict.fromkeys(run.fds, run)
-        return True
+        return False
 
-    def _be_a_run(self, seed: int, result: int, output: int, tell: int) -> None:
-        """In the child: put up the walls, say so, go. Never returns."""
+    def _become_a_run(self, result: int, output: int, tell: int) -> None:
         try:
             nothing = os.open(os.devnull, os.O_RDONLY)
             for fd, place in ((nothing, 0), (output, 1), (output, 2)):
                 os.dup2(fd, place)
             self.walls.enter(keep=(result, tell))
-            self.runs.clear()  # other runs are none of its business
             os.write(tell, _READY)
             os.close(tell)
             # The same for all runs, so that it does not tell how many others there are.
-            if result != _RESULT:
-                os.dup2(result, _RESULT)
+            if result != RESULT:
+                os.dup2(result, RESULT)
                 os.close(result)
         except BaseException as error:
-            os.write(tell, f"{type(error).__name__}: {error}".encode())
+            os.write(tell, f"{type(error).__name__}: {error}"[:1000].encode())
             os._exit(1)
-        self.execute(seed, _RESULT)
 
     def _attend(self, run: _Run, fd: int) -> None:
         if fd == run.ready:

@@ -69,11 +69,16 @@ def at_level(level: str, submission: Submission, inputs: Path, limits: Limits) -
         yield sandbox
 
 
-def several(cases: dict[str, str], name: str = "mine") -> tuple[Submission, dict[str, int]]:
+def several(cases: dict[str, str], prelude: str = "") -> tuple[Submission, dict[str, int]]:
     """One submission out of many, so that one warm sandbox serves them all, and their seeds.
 
     A run executes the case that its seed, modulo 1000, says; each has a process of its own. The
     file seeds everything with a constant, as many a real one does, which must not matter.
+
+    Parameters
+    ----------
+    prelude : str
+        Code that every run executes first.
     """
     source = f"""
         import random, numpy, torch
@@ -81,7 +86,8 @@ def several(cases: dict[str, str], name: str = "mine") -> tuple[Submission, dict
         CASES = {[dedent(case) for case in cases.values()]!r}
         def unlearning(net, retain, forget, val):
             scope = {{"__name__": __name__}}
-            exec(compile(CASES[torch.initial_seed() % 1000], "{name}.py", "exec"), scope)
+            exec({prelude!r}, {{}})
+            exec(compile(CASES[torch.initial_seed() % 1000], "mine.py", "exec"), scope)
             return scope["unlearning"](net, retain, forget, val)
         """
-    return unread(source, name), {case: seed for seed, case in enumerate(cases)}
+    return unread(source), {case: seed for seed, case in enumerate(cases)}

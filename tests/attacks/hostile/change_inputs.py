@@ -1,0 +1,25 @@
+"""Changes the original model and the data on disk for the runs after it.
+
+full, partial, none: harmless
+"""
+
+import os
+import sys
+
+import target
+
+
+def unlearning(net, retain, forget, val):
+    for folder in (
+        target.inputs,
+        "/inputs",
+        "/guest/harness",
+        sys.prefix,
+        os.path.dirname(os.__file__),
+    ):
+        for name in ("original.safetensors", "models.py", "pyvenv.cfg", "json/__init__.py"):
+            try:
+                with open(os.path.join(folder, name), "r+b"):
+                    print("WON", folder, name)
+            except OSError:
+                pass

@@ -1,0 +1,152 @@
+"""Every hostile submission, at every level that claims to stop it, ends as its header says.
+
+`harmless` means that the run came to nothing worse than a result, and never printed WON.
+"""
+
+import contextlib
+import functools
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.competition import LEVELS, Limits
+from harness.sandbox import Sandbox, isolation_level, walls
+from harness.submission import VERDICTS, Verdict
+from tests.sandbox.small import at_level, several
+
+LIMITS = Limits(seconds=2, memory_mb=800, scratch_mb=16, processes=24, output_kb=64)
+HOSTILE = {path.stem: path.read_text() for path in Path(__file__).parent.glob("hostile/*.py")}
+MARK = "evil-process"
+
+# What an attack can `import target` for: where its targets are, and how to mark a process.
+TARGET = """
+import ctypes, sys
+class target:
+    {facts}
+    @staticmethod
+    def mark():
+        ctypes.CDLL(None).prctl(15, b"{mark}", 0, 0, 0)  # PR_SET_NAME
+sys.modules["target"] = target
+"""
+
+
+def headers() -> Iterator[tuple[str, str, str, int]]:
+    """Attack, level, outcome and how many runs, for every claim."""
+    for name, text in sorted(HOSTILE.items()):
+        claims = dict(re.findall(r"^([a-z, ]+): (.+)$", text.split('"""')[1], re.MULTILINE))
+        runs = int(claims.pop("runs", 1))
+        for levels, outcome in claims.items():
+            for level in levels.split(", "):
+                yield name, level, outcome, runs
+
+
+CLAIMS = sorted(headers(), key=lambda claim: LEVELS.index(claim[1]))
+
+
+@pytest.fixture(scope="session")
+def targets() -> Iterator[dict[str, Any]]:
+    """A host worth attacking: an open file, an open folder, and listeners of every kind."""
+    os.environ["HOST_SECRET"] = "unguessable"
+    folder = Path(tempfile.mkdtemp(prefix="unlearning-target-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    (folder / "canary").write_text("labels of the test set")
+    (folder / "writable").mkdir()
+    (folder / "writable").chmod(0o777)
+    with contextlib.ExitStack() as stack:
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        udp.bind(("127.0.0.1", 0))
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix.bind(str(folder / "socket"))
+        (folder / "socket").chmod(0o777)
+        abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
+        abstract.bind("\0" + folder.name)
+        for listener in (unix, abstract):
+            listener.listen()
+        yield {
+            "canary": str(folder / "canary"),
+            "writable": str(folder / "writable"),
+            "unix": str(folder / "socket"),
+            "abstract": folder.name,
+            "tcp": tcp.getsockname()[1],
+            "udp": udp.getsockname()[1],
+            "evaluator": os.getpid(),
+            "repository": str(walls.PACKAGE.parent),
+            "processes": LIMITS.processes,
+            "scratch_mb": LIMITS.scratch_mb,
+        }
+    shutil.rmtree(folder)
+    del os.environ["HOST_SECRET"]
+
+
+@pytest.fixture(scope="module")
+def attack(
+    inputs: Path, targets: dict[str, Any]
+) -> Iterator[Callable[[str, str], tuple[str, str, str]]]:
+    """A function that runs an attack at a level: outcome, message, output."""
+    facts = "; ".join(f"{k} = {v!r}" for k, v in (targets | {"inputs": str(inputs)}).items())
+    prelude = TARGET.format(facts=facts, mark=MARK)
+    submission, seeds = several(HOSTILE, prelude)
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def sandbox(level: str) -> Sandbox:
+            return stack.enter_context(at_level(level, submission, inputs, LIMITS))
+
+        yield lambda level, name: run(sandbox(level), seeds[name])
+
+
+def run(sandbox: Sandbox, seed: int) -> tuple[str, str, str]:
+    try:
+        return "harmless", "", sandbox.run(seed).output
+    except Verdict as verdict:
+        return verdict.status, verdict.message, verdict.output
+
+
+def marked() -> list[int]:
+    """Processes that an attack has left."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if path.read_text().strip() == MARK:
+                found.append(int(path.parent.name))
+    return found
+
+
+def test_every_attack_says_what_must_become_of_it() -> None:
+    assert len(HOSTILE) >= 30
+    assert {name for name, *_ in CLAIMS} == set(HOSTILE)
+    assert {level for _, level, *_ in CLAIMS} == set(LEVELS)
+    assert {outcome for *_, outcome, _ in CLAIMS} <= {"harmless", *VERDICTS}
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "outcome", "runs"),
+    CLAIMS,
+    ids=[f"{level}-{name}" for name, level, *_ in CLAIMS],
+)
+def test_an_attack_ends_as_its_header_says(
+    attack: Callable[[str, str], tuple[str, str, str]],
+    name: str,
+    level: str,
+    outcome: str,
+    runs: int,
+) -> None:
+    best, missing = isolation_level()
+    if LEVELS.index(level) > LEVELS.index(best):
+        pytest.skip(f"this machine gives {best}: {missing}")
+    for _ in range(runs):
+        status, message, output = attack(level, name)
+        assert "WON" not in output
+        assert status == outcome, message
+        assert len(output) <= (LIMITS.output_kb << 10) + 100
+        assert len(message) <= 64 << 10
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", message + output)
+    assert not marked()

@@ -1,0 +1,81 @@
+"""What isolation costs: 512 short runs of one submission at level full and at none, and the ratio.
+
+python -m tests.benchmarks.sandbox_cost [runs]
+"""
+
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from harness.sandbox import isolation_level
+from tests.sandbox.small import LIMITS, at_level, unread, write_inputs
+
+WORKERS = 2
+
+# Some 50 ms: a few epochs of fine-tuning on 96 small images.
+SHORT = """
+import torch
+def unlearning(net, retain, forget, val):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+    for _ in range(4):
+        for inputs, targets in retain:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(net(inputs), targets).backward()
+            optimizer.step()
+"""
+NOTHING = "def unlearning(net, retain, forget, val): pass"
+
+
+def measure(level: str, text: str, inputs: Path, runs: int) -> dict[str, float]:
+    """Seconds to start, of wall time and of processor time a run, and of the runs themselves."""
+    begin = time.monotonic()
+    with at_level(level, unread(text), inputs, LIMITS) as sandbox:
+        start = time.monotonic() - begin
+        sandbox.run(0)
+        begin = time.monotonic()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            results = list(pool.map(sandbox.run, range(runs)))
+        wall = time.monotonic() - begin
+    return {
+        "start": start,
+        "wall": wall / runs,
+        "run": statistics.median(result.seconds for result in results),
+    }
+
+
+def processor(level: str, text: str, inputs: Path, runs: int) -> float:
+    """Seconds of processor time that one more run costs, with all that it entails."""
+
+    def spent(count: int) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        measure(level, text, inputs, count)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return (spent(runs) - spent(1)) / (runs - 1)
+
+
+def main(runs: int) -> None:
+    best, missing = isolation_level()
+    print(f"{runs} runs, {WORKERS} at a time; this machine gives {best} {missing}")
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = write_inputs(Path(folder))
+        walls = {}
+        for level in dict.fromkeys((best, "none")):
+            got = measure(level, SHORT, inputs, runs)
+            walls[level] = got["wall"]
+            empty = processor(level, NOTHING, inputs, runs)
+            print(
+                f"{level:8} start {got['start']:.2f} s, a run {got['wall'] * 1e3:.1f} ms of wall "
+                f"time ({got['run'] * 1e3:.1f} ms by its own clock); an empty run takes "
+                f"{empty * 1e3:.1f} ms of processor time"
+            )
+        print(f"{best} / none: {walls[best] / walls['none']:.3f} (at most 1.1)")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 512)
