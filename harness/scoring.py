@@ -12,7 +12,7 @@ from scipy.stats import studentized_range
 from harness.epsilon import ForgettingQuality, forgetting_quality
 from harness.epsilon.attackers import Attacker
 from harness.epsilon.estimation import ByAttacker
-from harness.epsilon.resampling import halves, interval
+from harness.epsilon.resampling import halves, interval, replicate
 from harness.pool import Pool
 
 
@@ -37,8 +37,9 @@ class Score:
         Of each forget example, in nats.
     by_attacker : ByAttacker
     draws : ndarray [200]
-        The value over random halves of all three pools. Scores of the same reference share its
-        halves, so that their draws can be subtracted.
+        Replicates of the value from random halves of all three pools; their standard deviation
+        is its standard error. Scores of the same reference share its halves, so that their draws
+        can be subtracted.
     """
 
     value: float
@@ -97,7 +98,7 @@ def score(
         _utility(unlearned[kept], retrained[kept_retrained])
         for kept, kept_retrained in zip(*halves(len(unlearned), len(retrained)), strict=True)
     ]
-    draws = quality.draws / ceiling.draws * np.array(utility_draws)
+    draws = replicate(value, quality.draws / ceiling.draws * np.array(utility_draws))
     low, high = interval(value, draws)
     return Score(
         value=value,

@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -62,7 +61,8 @@ class _TwoClasses(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """The class of each row of X [n, features]."""
-        return self.classes_[(self.decision_function(X) > 0).astype(int)]
+        is_second = self.decision_function(X) > 0
+        return self.classes_[is_second.astype(int)]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -150,8 +150,10 @@ class KernelLikelihoodRatio(_TwoClasses):
         self.min_bandwidth = min_bandwidth
 
     def _fit(self, samples: list[np.ndarray]) -> None:
-        self.samples_ = [sample / self._width(sample) for sample in samples]
         self.widths_ = [self._width(sample) for sample in samples]
+        self.samples_ = [
+            sample / width for sample, width in zip(samples, self.widths_, strict=True)
+        ]
 
     def _width(self, sample: np.ndarray) -> np.ndarray:
         low, high = np.quantile(sample, [0.25, 0.75], axis=0)
@@ -161,12 +163,18 @@ class KernelLikelihoodRatio(_TwoClasses):
 
     def _decision(self, X: np.ndarray) -> np.ndarray:
         low, high = (
-            logsumexp(-cdist(X / width, sample, "sqeuclidean") / 2, axis=1)
-            - np.log(len(sample))
-            - np.log(width).sum()
+            _log_density(X / width, sample) - np.log(width).sum()
             for sample, width in zip(self.samples_, self.widths_, strict=True)
         )
         return high - low
+
+
+def _log_density(points: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    """Log of the mean of unit Gaussian kernels on `sample`, up to a constant."""
+    squared = cdist(points, sample, "sqeuclidean")
+    # Taken out of the sum, so that a point far from all the sample keeps a density.
+    nearest = squared.min(axis=1, keepdims=True)
+    return np.log(np.exp((nearest - squared) / 2).mean(axis=1)) - nearest[:, 0] / 2
 
 
 def _quadratic_logistic() -> Any:

@@ -29,30 +29,28 @@ class CutTables(NamedTuple):
         return np.maximum(self.above, self.below)
 
 
-def error_bounds(models: int, drawn: int | None = None) -> np.ndarray:
+def error_bounds(models: int, confidence: float = _CONFIDENCE) -> np.ndarray:
     """Upper confidence bound of an error rate by number of errors.
 
     Parameters
     ----------
     models : int
         Models that could err.
-    drawn : int, optional
-        Count the errors among this many of them, drawn at random, and read each count as the
-        rate that it is; all of them if None.
+    confidence : float
+        That the bound holds.
 
     Returns
     -------
-    ndarray [drawn + 1]
-        One-sided 95 % Clopper-Pearson bounds, increasing to 1.
+    ndarray [models + 1]
+        One-sided Clopper-Pearson bounds, increasing to 1.
 
     References
     ----------
     Clopper and Pearson, Biometrika 26, 1934; as Eq. 2 of the metric report of the NeurIPS 2023
     Machine Unlearning Challenge.
     """
-    drawn = models if drawn is None else drawn
-    errors = np.arange(drawn) * (models / drawn)
-    return np.append(beta.ppf(_CONFIDENCE, errors + 1, models - errors), 1.0)
+    errors = np.arange(models)
+    return np.append(beta.ppf(confidence, errors + 1, models - errors), 1.0)
 
 
 def epsilon(fpr: np.ndarray, fnr: np.ndarray, delta: float) -> np.ndarray:
@@ -69,9 +67,7 @@ def epsilon(fpr: np.ndarray, fnr: np.ndarray, delta: float) -> np.ndarray:
         )
 
 
-def cut_tables(
-    n_unlearned: int, n_retrained: int, delta: float, drawn: tuple[int, int] | None = None
-) -> CutTables:
+def cut_tables(n_unlearned: int, n_retrained: int, delta: float) -> CutTables:
     """Epsilon of every possible cut between ordered models.
 
     Parameters
@@ -80,12 +76,9 @@ def cut_tables(
         Models of each pool.
     delta : float
         Failure probability of the (epsilon, delta) guarantee.
-    drawn : (int, int), optional
-        Models of each pool that counts are taken among; see `error_bounds`.
     """
-    drawn_unlearned, drawn_retrained = drawn or (n_unlearned, n_retrained)
-    missed = error_bounds(n_unlearned, drawn_unlearned)[:, None]
-    alarms = error_bounds(n_retrained, drawn_retrained)[None, :]
+    missed = error_bounds(n_unlearned)[:, None]
+    alarms = error_bounds(n_retrained)[None, :]
     return CutTables(
         above=epsilon(alarms[:, ::-1], missed, delta),
         below=epsilon(alarms, missed[::-1], delta),

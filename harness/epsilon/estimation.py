@@ -8,12 +8,14 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
+from joblib import Parallel, delayed
+from sklearn import config_context
 
 from harness.epsilon.attackers import Attacker, panel
 from harness.epsilon.bounds import CutTables, cut_tables
 from harness.epsilon.confidences import confidences
 from harness.epsilon.crossfit import scores
-from harness.epsilon.resampling import Orders, interval, resample
+from harness.epsilon.resampling import Orders, interval, replicate, resample
 from harness.epsilon.validation import check_pair
 
 # Five folds need two models each, of both pools.
@@ -98,7 +100,7 @@ class ForgettingQuality:
 
     @property
     def interval(self) -> tuple[float, float]:
-        return interval(self.value, self.draws)
+        return interval(self.value, replicate(self.value, self.draws))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, draws included, as JSON knows it."""
@@ -174,6 +176,11 @@ def forgetting_quality(
         If an argument is not finite, float16, of fewer than 10 models or 2 examples, or does not
         fit the others; or if an attacker is unknown.
 
+    Notes
+    -----
+    Examples are spread over as many processes as `joblib.parallel_config` says around the call;
+    one if it says nothing. The result does not depend on it.
+
     References
     ----------
     Triantafillou et al., "Are we making progress in unlearning?", 2024, section 4, for epsilons
@@ -193,13 +200,14 @@ def forgetting_quality(
     views = [_views(pool, labels if logits else None) for pool in (unlearned, retrained)]
     n_unlearned, n_retrained = len(unlearned), len(retrained)
     found = np.stack(
-        [
-            [
-                scores(attacker, *(view[attacker.sees][:, example] for view in views))
-                for example in range(unlearned.shape[1])
-            ]
-            for attacker in chosen.values()
-        ]
+        Parallel()(
+            delayed(_scores)(
+                list(chosen.values()),
+                *({sees: view[sees][:, example] for sees in view} for view in views),
+            )
+            for example in range(unlearned.shape[1])
+        ),
+        axis=1,
     )
     tables = cut_tables(n_unlearned, n_retrained, delta)
     orders = _order(found, n_unlearned)
@@ -227,6 +235,22 @@ def _views(pool: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]
     centred = pool.astype(np.float64)
     centred -= centred.mean(axis=-1, keepdims=True)
     return {"confidence": confidences(pool, labels)[..., None], "logits": centred}
+
+
+def _scores(
+    attackers: Sequence[Attacker],
+    unlearned: Mapping[str, np.ndarray],
+    retrained: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """Scores [A, N_u + N_r] of the models on one example, from what attackers see of it."""
+    # The pools have been checked as a whole; doing it again for each fit would double the time.
+    with config_context(assume_finite=True):
+        return np.stack(
+            [
+                scores(attacker, unlearned[attacker.sees], retrained[attacker.sees])
+                for attacker in attackers
+            ]
+        )
 
 
 def _order(found: np.ndarray, n_unlearned: int) -> Orders:

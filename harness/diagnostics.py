@@ -1,0 +1,133 @@
+"""Validity flags: what a reader should know of a row before believing its score."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from harness.epsilon import confidences
+from harness.epsilon.validation import check_pair
+from harness.pool import Pool
+
+# Nearer than this, in retrained standard deviations, two runs are as good as one.
+_SAME = 0.01
+_SAME_FRACTION = 0.05
+_GAP = 4.0
+_OFFICIAL_HIGH = 0.05
+_OVER_FORGETTING = 0.1
+
+
+class Flag(NamedTuple):
+    """A name for the row, and one sentence for the log."""
+
+    name: str
+    explanation: str
+
+
+def flags(
+    unlearned: Pool,
+    retrained: Pool,
+    labels: np.ndarray,
+    score: float,
+    neurips2023_score: float,
+    utility: float,
+    retrain_fraction: float | None = None,
+    retrain_limit: float = 0.2,
+    utility_floor: float = 0.5,
+) -> list[Flag]:
+    """Everything about a submission that should make a reader look twice.
+
+    Parameters
+    ----------
+    unlearned, retrained : Pool
+    labels : array [F] of int
+        Classes of the forget examples.
+    score, neurips2023_score, utility : float
+        As scored.
+    retrain_fraction : float, optional
+        Seconds of a run over those of one retraining.
+    retrain_limit : float
+        The fraction above which a submission is slow.
+    utility_floor : float
+        The utility below which a model is of no use, however much it forgot.
+
+    Returns
+    -------
+    list of Flag
+
+    Raises
+    ------
+    ValueError
+        If logits are NaN or infinite, or the pools do not fit each other.
+    """
+    check_pair(unlearned.forget_logits, retrained.forget_logits, ndim=(3,))
+    forget, forget_retrained = (
+        float(pool.forget_accuracy.mean()) for pool in (unlearned, retrained)
+    )
+    same = _same_runs(unlearned, retrained, labels)
+    gap = _scale_gap(_log_scales(unlearned), _log_scales(retrained))
+    raised = {
+        "identical_runs": (
+            same > _SAME_FRACTION,
+            f"{same:.0%} of the runs give the same outputs as another run, as a fixed seed does; "
+            "retrained models differ from run to run, and attackers see that these do not.",
+        ),
+        "spike_or_mixture": (
+            gap > _GAP,
+            f"The scale of the logits falls into groups of runs {gap:.1f} standard deviations "
+            "apart, as when a few runs are blown up or two methods take turns.",
+        ),
+        "official_high_score_low": (
+            neurips2023_score > max(score, _OFFICIAL_HIGH),
+            f"The 2023 competition's rule gives {neurips2023_score:.3f}, more than the score of "
+            f"{score:.3f}, which honest submissions never saw; that rule can be played.",
+        ),
+        "utility_below_floor": (
+            utility < utility_floor,
+            f"Utility is {utility:.3f}, below {utility_floor:g}: the models have lost what they "
+            "were trained for.",
+        ),
+        "over_forgetting": (
+            forget < forget_retrained - _OVER_FORGETTING,
+            f"Forget accuracy is {forget:.3f}, but {forget_retrained:.3f} for retrained models: "
+            "the forget set is not forgotten but avoided.",
+        ),
+        "slow": (
+            retrain_fraction is not None and retrain_fraction > retrain_limit,
+            f"A run takes {retrain_fraction or 0:.0%} of the time of retraining; the limit is "
+            f"{retrain_limit:.0%}.",
+        ),
+    }
+    return [Flag(name, text) for name, (is_raised, text) in raised.items() if is_raised]
+
+
+def _same_runs(unlearned: Pool, retrained: Pool, labels: np.ndarray) -> float:
+    """Fraction of the runs whose confidences another run repeats."""
+    phi_u, phi_r = (confidences(pool.forget_logits, labels) for pool in (unlearned, retrained))
+    spread = phi_r.std(axis=0)
+    scaled = phi_u / np.where(spread > 0, spread, 1.0)
+    distances = cdist(scaled, scaled) / np.sqrt(scaled.shape[1])
+    np.fill_diagonal(distances, np.inf)
+    return float(np.mean(distances.min(axis=1) < _SAME))
+
+
+def _log_scales(pool: Pool) -> np.ndarray:
+    """Log of each model's standard deviation of logits around their mean in an example."""
+    scales = pool.forget_logits.astype(np.float64).std(axis=2)
+    return np.log(np.maximum(np.median(scales, axis=1), np.finfo(float).tiny))
+
+
+def _scale_gap(unlearned: np.ndarray, retrained: np.ndarray) -> float:
+    """Widest gap in the ordered scales, in standard deviations within what it parts.
+
+    At least the retrained models' own deviation counts, so that nearly identical runs do not
+    make a gap of their rounding.
+    """
+    ordered = np.sort(unlearned)
+    steps = np.diff(ordered)
+    cut = int(steps.argmax()) + 1
+    within = np.concatenate([part - part.mean() for part in (ordered[:cut], ordered[cut:])])
+    unit = max(float(within.std()), float(retrained.std()), 1e-6)
+    return float(steps.max()) / unit

@@ -1,0 +1,165 @@
+"""Figures beside the score against closed forms and plain implementations of their own."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from harness import metrics
+from harness.epsilon import confidences, forgetting_quality, neurips2023
+from harness.pool import Pool
+
+
+def normals(n, f, shift=0.0, scale=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(shift, scale, (n, f)), rng.normal(size=(n, f))
+
+
+def test_epsilon_quantiles():
+    assert metrics.epsilon_quantiles(np.arange(11.0)) == (5.0, 9.0)
+
+
+def test_lower_bound_holds_where_there_is_nothing_to_find():
+    unlearned, retrained = normals(60, 400)
+    bounds = metrics.epsilon_lower_bound(unlearned, retrained)
+    # True epsilons are 0: at most 5 % of the bounds may lie above, give or take 3 deviations.
+    assert np.mean(bounds > 0) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_lower_bound_stays_below_the_true_epsilon():
+    unlearned, retrained = normals(400, 100, shift=1)
+    bounds = metrics.epsilon_lower_bound(unlearned, retrained)
+    # At a threshold of 3, which few of 400 models reach, a unit shift gives this epsilon.
+    true = np.log(norm.sf(2) / norm.sf(3))
+    assert 0.3 < np.median(bounds) < true
+    assert np.mean(bounds > true) <= 0.05
+
+
+@pytest.mark.parametrize("scale", [0.3, 3.0])
+def test_lower_bound_sees_spread(scale):
+    bounds = metrics.epsilon_lower_bound(*normals(400, 10, scale=scale))
+    assert np.median(bounds) > 0.5
+
+
+def test_klom_is_the_divergence_of_smoothed_histograms():
+    # All in the end bins of twenty: counts of (8, 2) and (2, 8).
+    unlearned = np.repeat([[0.0, 0.0], [1.0, 1.0]], [2, 8], axis=0)
+    retrained = np.repeat([[0.0, 0.0], [1.0, 1.0]], [8, 2], axis=0)
+    p = np.array([8.5, 2.5]) / 20
+    expected = np.sum(p * np.log(p / p[::-1]))
+    assert metrics.klom(unlearned, retrained) == pytest.approx([expected] * 2)
+
+
+def test_klom_grows_with_a_shift():
+    values = [metrics.klom(*normals(500, 10, shift=shift)).mean() for shift in (0, 0.5, 1, 3)]
+    assert 0 < values[0] < 0.1
+    assert (np.diff(values) > 0).all()
+
+
+def test_ks_distance():
+    unlearned = np.array([[0.0, 5.0], [1.0, 5.0], [2.0, 5.0], [3.0, 5.0]])
+    retrained = np.array([[2.5, 5.0], [3.5, 5.0], [4.5, 5.0], [5.5, 5.0]])
+    assert metrics.ks_distance(unlearned, retrained) == pytest.approx([0.75, 0.0])
+
+
+def test_gaussian_dp_mu_finds_the_shift():
+    mu = metrics.gaussian_dp_mu(*normals(2000, 20, shift=-0.7))
+    assert mu.mean() == pytest.approx(0.7, abs=0.03)
+
+
+def test_gaussian_dp_mu_of_separate_pools_is_finite():
+    unlearned, retrained = normals(20, 3, shift=100)
+    expected = np.sqrt(2) * norm.ppf(1 - 0.5 / 400)
+    assert metrics.gaussian_dp_mu(unlearned, retrained) == pytest.approx([expected] * 3)
+
+
+@pytest.mark.parametrize(("forget", "low", "high"), [(1.0, 0.4, 0.6), (0.05, 0.85, 1.0)])
+def test_membership_inference(forget, low, high):
+    rng = np.random.default_rng(0)
+    losses = rng.exponential(forget, (4, 60)), rng.exponential(1, (4, 200))
+    assert low < metrics.membership_inference_accuracy(*losses) < high
+
+
+def test_membership_inference_spreads_over_many_models():
+    rng = np.random.default_rng(0)
+    test = rng.exponential(1, (80, 60))
+    forget = rng.exponential(np.linspace(0.01, 1, 80)[:, None], (80, 60))
+    accuracy = metrics.membership_inference_accuracy(forget, test)
+    ends = [
+        metrics.membership_inference_accuracy(forget[s], test[s]) for s in (slice(9), slice(70, 80))
+    ]
+    assert ends[1] < accuracy < ends[0]
+
+
+@pytest.mark.parametrize(
+    ("forget", "message"),
+    [
+        (np.full((3, 20), np.nan), r"forget_losses, shape \[3, 20\]: 60 values"),
+        (np.zeros((0, 20)), r"forget_losses, shape \[0, 20\]: 0 models"),
+        (np.zeros(20), r"forget_losses, shape \[20\]: pass \[N, F\]"),
+    ],
+)
+def test_membership_inference_refuses(forget, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.membership_inference_accuracy(forget, np.zeros((3, 20)))
+
+
+F, CLASSES = 12, 3
+LABELS = np.arange(F) % CLASSES
+
+
+def pool(seed, n=40, retain=0.9):
+    rng = np.random.default_rng(seed)
+    return Pool(
+        rng.normal(size=(n, F, CLASSES)).astype(np.float32),
+        rng.exponential(size=(n, 30)).astype(np.float32),
+        np.full(n, retain),
+        np.full(n, 0.6),
+        np.full(n, 0.7),
+        np.full(n, 0.8),
+    )
+
+
+@pytest.fixture(scope="module")
+def scored():
+    unlearned, retrained = pool(0, retain=0.99), pool(1)
+    quality = forgetting_quality(
+        unlearned.forget_logits, retrained.forget_logits, LABELS, ["confidence", "gaussian"]
+    )
+    return unlearned, retrained, quality
+
+
+def test_figures(scored):
+    unlearned, retrained, quality = scored
+    found = metrics.figures(unlearned, retrained, LABELS, quality.epsilons, 1e-5, 3.0, 20.0)
+    phi = [confidences(pool.forget_logits, LABELS) for pool in (unlearned, retrained)]
+    official = neurips2023.forgetting_quality(neurips2023.epsilons(*phi), 40)
+    # The competition did not cap its ratios.
+    assert found["neurips2023_score"] == pytest.approx(official * 0.99 / 0.9)
+    assert found["neurips2023_forgetting_quality"] == official
+    assert found["klom"] == pytest.approx(metrics.klom(*phi).mean())
+    assert found["retrain_fraction"] == pytest.approx(0.15)
+    assert found["retain_accuracy"] == pytest.approx(0.99)
+    assert found["retrained_retain_accuracy"] == pytest.approx(0.9)
+    assert found["epsilon_median"] == np.median(quality.epsilons)
+    assert all(np.isfinite(value) for value in found.values())
+
+
+def test_figures_without_times(scored):
+    unlearned, retrained, quality = scored
+    found = metrics.figures(unlearned, retrained, LABELS, quality.epsilons)
+    assert found["retrain_fraction"] is None
+    assert found["seconds_per_run"] is None
+
+
+def test_per_example(scored):
+    unlearned, retrained, quality = scored
+    columns = metrics.per_example(
+        unlearned, retrained, LABELS, quality.epsilons, quality.by_attacker.rules
+    )
+    assert {len(column) for column in columns.values()} == {F}
+    phi = confidences(unlearned.forget_logits, LABELS)
+    np.testing.assert_allclose(columns["unlearned_median"], np.median(phi, axis=0))
+    np.testing.assert_allclose(
+        columns["unlearned_spread"], np.subtract(*np.quantile(phi, [0.75, 0.25], axis=0))
+    )
+    assert set(columns["attacker"]) <= {"confidence", "gaussian"}
