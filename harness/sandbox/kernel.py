@@ -81,12 +81,11 @@ def use_huge_pages() -> None:
     for addresses, access, *rest in mappings:
         if access.startswith("rw") and (len(rest) < 4 or rest[3] == "[heap]"):
             start, end = (int(address, 16) for address in addresses.split("-"))
-            for page in range(-(-start // _HUGE_PAGE) * _HUGE_PAGE, end, _HUGE_PAGE):
-                if page + _HUGE_PAGE <= end:
-                    # What cannot be gathered stays as it was.
-                    _libc.madvise(
-                        ctypes.c_void_p(page), ctypes.c_size_t(_HUGE_PAGE), _MADV_COLLAPSE
-                    )
+            first, last = -(-start // _HUGE_PAGE) * _HUGE_PAGE, end // _HUGE_PAGE * _HUGE_PAGE
+            if first < last:
+                # What cannot be gathered stays as it was.
+                size = ctypes.c_size_t(last - first)
+                _libc.madvise(ctypes.c_void_p(first), size, _MADV_COLLAPSE)
 
 
 def syscall(name: str, number: int, *arguments: object) -> int:

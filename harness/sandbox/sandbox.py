@@ -267,6 +267,8 @@ class Sandbox:
 
     def _why(self) -> str:
         """What the guest complained of last."""
+        if self._complaints.closed:
+            return "it was closed"
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_PATIENCE)
         self._complaints.seek(0)

@@ -21,7 +21,7 @@ from harness.sandbox import Sandbox, isolation_level, walls
 from harness.submission import VERDICTS, Verdict
 from tests.sandbox.small import at_level, several
 
-LIMITS = Limits(seconds=2, memory_mb=800, scratch_mb=16, processes=24, output_kb=64)
+LIMITS = Limits(seconds=3, memory_mb=800, scratch_mb=16, processes=24, output_kb=64)
 HOSTILE = {path.stem: path.read_text() for path in Path(__file__).parent.glob("hostile/*.py")}
 MARK = "evil-process"
 
@@ -53,7 +53,6 @@ CLAIMS = sorted(headers(), key=lambda claim: LEVELS.index(claim[1]))
 @pytest.fixture(scope="session")
 def targets() -> Iterator[dict[str, Any]]:
     """A host worth attacking: an open file, an open folder, and listeners of every kind."""
-    os.environ["HOST_SECRET"] = "unguessable"
     folder = Path(tempfile.mkdtemp(prefix="unlearning-target-", dir="/var/tmp"))
     folder.chmod(0o755)
     (folder / "canary").write_text("labels of the test set")
@@ -83,7 +82,6 @@ def targets() -> Iterator[dict[str, Any]]:
             "scratch_mb": LIMITS.scratch_mb,
         }
     shutil.rmtree(folder)
-    del os.environ["HOST_SECRET"]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +92,8 @@ def attack(
     facts = "; ".join(f"{k} = {v!r}" for k, v in (targets | {"inputs": str(inputs)}).items())
     prelude = TARGET.format(facts=facts, mark=MARK)
     submission, seeds = several(HOSTILE, prelude)
-    with contextlib.ExitStack() as stack:
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setenv("HOST_SECRET", "unguessable")
 
         @functools.cache
         def sandbox(level: str) -> Sandbox:

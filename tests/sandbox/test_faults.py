@@ -44,7 +44,7 @@ with Sandbox(submission, Path(sys.argv[1]), Limits(**json.loads(sys.argv[2]))) a
     sandbox.run(2)
 """
 LONG = json.dumps(LIMITS.__dict__ | {"seconds": 60})
-LEVELS = ("full", "partial", "none")
+LEVELS = ("full", "none")  # partial has the namespaces of the one or the lack of the other
 
 
 def descendants(pid: int) -> list[int]:
@@ -119,7 +119,7 @@ def orphan(pid: int) -> bool:
 @pytest.fixture(params=LEVELS)
 def level(request: pytest.FixtureRequest) -> str:
     best, missing = isolation_level()
-    if LEVELS.index(request.param) < LEVELS.index(best):
+    if request.param == "full" != best:
         pytest.skip(f"this machine gives {best}: {missing}")
     return request.param
 

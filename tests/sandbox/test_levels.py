@@ -20,7 +20,7 @@ def unlearning(net, retain, forget, val):
     print("uid", __import__("os").getuid())
 """
 
-# What a host does, as a program of its own; it prints what it got.
+# What a host does, as a program of its own, without torch; it prints what it got.
 HOST = f"""
 import json, os, sys
 from pathlib import Path
@@ -30,6 +30,7 @@ from harness.submission import Submission
 submission = Submission("mine", Path("mine.py"), {NOISE.encode()!r}, "", ())
 with Sandbox(submission, Path(sys.argv[1]), Limits(**json.loads(sys.argv[2]))) as sandbox:
     result = sandbox.run(5)
+assert "torch" not in sys.modules
 print(json.dumps([sandbox.level, sandbox.missing, result.weights["fc.bias"].tolist(),
                   result.output, os.getuid()]))
 """

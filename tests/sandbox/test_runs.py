@@ -1,6 +1,5 @@
 """A run is a world of its own: seeded by us, fed as the challenge fed, remembered by none."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -119,11 +118,12 @@ CASES = {
 @pytest.fixture(scope="module")
 def run(inputs: Path) -> Iterator[Callable[..., RunResult]]:
     """Run a case, with a seed of its own."""
-    os.environ["HOST_SECRET"] = "unguessable"
     submission, cases = several(CASES)
-    with Sandbox(submission, inputs, LIMITS) as sandbox:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOST_SECRET", "unguessable")
+        sandbox = Sandbox(submission, inputs, LIMITS)
+    with sandbox:
         yield lambda case, seed=0: sandbox.run(1000 * seed + cases[case])
-    del os.environ["HOST_SECRET"]
 
 
 def same(a: RunResult, b: RunResult) -> bool:

@@ -1,11 +1,7 @@
 """Every way in which a file can fail ends in the verdict, and the words, that help its author."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
@@ -21,7 +17,7 @@ CASES = {
     "os._exit(7)": ("import os; os._exit(7)", "crashed", ["exit status 7"]),
     "segfault": ("import ctypes; ctypes.string_at(0)", "crashed", ["SIGSEGV"]),
     "interrupts itself": ("raise KeyboardInterrupt", "crashed", ["KeyboardInterrupt"]),
-    "endless": ("while True: pass", "timeout", ["4 s"]),
+    "endless": ("import time; time.sleep(1000)", "timeout", ["4 s"]),
     "heap": (
         "x = bytearray(4 << 30)",
         "out_of_memory",
@@ -142,23 +138,3 @@ def test_what_cannot_be_called_with_four_arguments_is_invalid(inputs: Path) -> N
         sandbox.run(0)
     assert caught.value.status == "invalid_submission"
     assert "`unlearning(net, retain)` cannot be called as unlearning(net," in caught.value.message
-
-
-def test_the_host_does_not_import_torch(inputs: Path) -> None:
-    program = dedent(
-        f"""
-        import sys
-        from pathlib import Path
-        from harness.competition import Limits
-        from harness.sandbox import Sandbox
-        from harness.submission import Submission
-        source = b"def unlearning(n, r, f, v): pass"
-        limits = Limits(**{json.dumps(LIMITS.__dict__)})
-        with Sandbox(Submission("x", Path(), source, "", ()), Path({str(inputs)!r}), limits) as s:
-            print(len(s.run(1).weights))
-        assert "torch" not in sys.modules
-        """
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 0

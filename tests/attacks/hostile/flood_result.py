@@ -1,11 +1,11 @@
-"""Writes to the result's pipe without end.
+"""Writes far more to the result's pipe than any result has.
 
-full, partial, none: timeout
+full, partial, none: sandbox_violation
 """
 
 import os
 
 
 def unlearning(net, retain, forget, val):
-    while True:
+    for _ in range(100):
         os.write(3, bytes(1 << 20))
