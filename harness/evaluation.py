@@ -10,16 +10,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from harness import competition as competitions
-from harness import leaderboard, scoring, store
+from harness import diagnostics, leaderboard, metrics, scoring, store
 from harness import submission as submissions
 from harness.competition import LEVELS, CompetitionError
+from harness.diagnostics import Flag
 from harness.epsilon import METRIC_VERSION, ForgettingQuality, forgetting_quality
 from harness.leaderboard import Row
 from harness.outputs import Observer
 from harness.runs import Runs, perform
+from harness.scoring import Score
 from harness.submission import Submission, Verdict
 from reference.pools import Reference, prepare
 
@@ -177,30 +180,63 @@ class _Evaluator:
 
     def _score(self, folder: Path, runs: Runs) -> Row:
         """The figures of the row; those that it has no column for go to files beside it."""
+        retrained, settings = self.reference.retrained, self.settings
         score = scoring.score(
-            runs.pool,
-            self.reference.retrained,
-            self._ceiling,
-            self._labels,
-            self.settings.attackers,
-            self.settings.delta,
+            runs.pool, retrained, self._ceiling, self._labels, settings.attackers, settings.delta
         )
-        seconds = float(runs.seconds.mean())
-        return {
-            "status": "scored",
+        figures: Row = metrics.figures(
+            runs.pool,
+            retrained,
+            self._labels,
+            score.epsilons,
+            settings.delta,
+            float(runs.seconds.mean()),
+            self.reference.retrain_seconds,
+        )
+        flags = diagnostics.flags(
+            runs.pool,
+            retrained,
+            self._labels,
+            score.value,
+            figures["neurips2023_score"],
+            score.utility,
+            figures["retrain_fraction"],
+            settings.limits.retrain_fraction,
+        )
+        scored = {
             "score": score.value,
             "score_low": score.low,
             "score_high": score.high,
             "forgetting_quality": score.forgetting_quality,
+            "ceiling": score.ceiling,
             "utility": score.utility,
-            "retain_accuracy": score.retain_accuracy,
-            "test_accuracy": score.test_accuracy,
-            "forget_accuracy": score.forget_accuracy,
-            "seconds_per_run": seconds,
-            "retrain_fraction": seconds / self.reference.retrain_seconds,
+        } | figures
+        self._write_details(folder, runs, score, scored, flags)
+        return scored | {
+            "status": "scored",
+            "flags": " ".join(flag.name for flag in flags),
             "isolation": runs.isolation,
             "draws": score.draws.tolist(),
         }
+
+    def _write_details(
+        self, folder: Path, runs: Runs, score: Score, figures: Row, flags: Sequence[Flag]
+    ) -> None:
+        """What the leaderboard has no column for."""
+        store.write(folder / "metrics.json", json.dumps(figures, indent=1))
+        forget = self.reference.data.forget
+        identities = {k: v for k, v in forget.items() if k not in ("image", "label")}
+        columns = metrics.per_example(
+            runs.pool,
+            self.reference.retrained,
+            self._labels,
+            score.epsilons,
+            score.by_attacker.rules,
+        )
+        examples = pd.DataFrame(identities | columns)
+        store.write(folder / "examples.csv", examples.to_csv(index=False, float_format="%.6g"))
+        for flag in flags:
+            store.append(folder / "log.txt", f"flag {flag.name}: {flag.explanation}\n")
 
     def _failed(self, folder: Path, sha256: str, verdict: Verdict) -> Row:
         store.append(folder / "log.txt", f"{verdict.output}\n{verdict.status}: {verdict.message}\n")
