@@ -50,7 +50,8 @@ def main(control_fd: int, setup_fd: int) -> None:
         limits["scratch_mb"],
         limits["processes"],
     )
-    control.send(json.dumps({"scratch": "" if walls.namespaces else walls.scratch}).encode())
+    with contextlib.suppress(BrokenPipeError):  # the host may be gone, as serve() will see
+        control.send(json.dumps({"scratch": "" if walls.namespaces else walls.scratch}).encode())
     seed = Server(control, walls, limits["seconds"], limits["memory_mb"]).serve()
     if seed is None:
         walls.tear_down()

@@ -267,12 +267,13 @@ class Sandbox:
 
     def _why(self) -> str:
         """What the guest complained of last."""
-        if self._complaints.closed:
-            return "it was closed"
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_PATIENCE)
-        self._complaints.seek(0)
-        text = self._complaints.read().decode(errors="replace")
+        try:
+            self._complaints.seek(0)
+            text = self._complaints.read().decode(errors="replace")
+        except ValueError:  # closed, perhaps by another thread just now
+            return "it was closed"
         return clean(text[-4000:]).strip() or f"exit status {self._process.returncode}, no message"
 
 
