@@ -34,19 +34,35 @@ def scores(attacker: Attacker, unlearned: np.ndarray, retrained: np.ndarray) -> 
     ndarray [N_u + N_r], float64
         The unlearned models first.
     """
-    X = np.concatenate([unlearned, retrained])
-    is_unlearned = np.arange(len(X)) < len(unlearned)
-    if not attacker.learned:
-        return _decision(clone(attacker.estimator).fit(X, is_unlearned), X)
-    # Folds are drawn in an order that the values alone decide, not the order of the models.
-    order = np.lexsort((*X.T[::-1], is_unlearned))
-    X, is_unlearned = X[order], is_unlearned[order]
-    out = np.empty(len(X))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    for seen, held_out in folds.split(X, is_unlearned):
-        fitted = clone(attacker.estimator).fit(X[seen], is_unlearned[seen])
-        out[order[held_out]] = rankdata(_decision(fitted, X[held_out])) / len(held_out)
+    # Folds and fits depend on the values alone: not on the order of the models, and not on which
+    # pool is called unlearned. So the models are sorted, and so are the pools.
+    order_u, order_r = (np.lexsort(pool.T[::-1]) for pool in (unlearned, retrained))
+    sorted_u, sorted_r = unlearned[order_u], retrained[order_r]
+    if sorted_u.tolist() < sorted_r.tolist():
+        low, high = _scores(attacker, sorted_u, sorted_r)
+        found_u, found_r = -low, -high
+    else:
+        found_r, found_u = _scores(attacker, sorted_r, sorted_u)
+    out = np.empty(len(unlearned) + len(retrained))
+    out[order_u], out[order_r + len(unlearned)] = found_u, found_r
     return out
+
+
+def _scores(
+    attacker: Attacker, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of both pools' models, the larger the more like the second pool's."""
+    X = np.concatenate([first, second])
+    is_second = np.arange(len(X)) >= len(first)
+    if not attacker.learned:
+        found = _decision(clone(attacker.estimator).fit(X, is_second), X)
+        return found[: len(first)], found[len(first) :]
+    found = np.empty(len(X))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    for seen, held_out in folds.split(X, is_second):
+        fitted = clone(attacker.estimator).fit(X[seen], is_second[seen])
+        found[held_out] = rankdata(_decision(fitted, X[held_out])) / len(held_out)
+    return found[: len(first)], found[len(first) :]
 
 
 def _decision(fitted: Any, X: np.ndarray) -> np.ndarray:

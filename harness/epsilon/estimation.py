@@ -31,7 +31,7 @@ class Rule:
     attacker : str
     direction : {">=", "<"}
     threshold : float
-        On the attacker's score: the rank within a fold, in (0, 1], of a learned attacker.
+        On the attacker's score, of which nothing but the order means anything.
     false_positive_rate, false_negative_rate : float
         Fraction of the retrained (unlearned) models that the rule gets wrong, as counted.
     """
