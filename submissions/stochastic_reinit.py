@@ -60,7 +60,7 @@ def remember(net, original, retain, steps):
     device = next(net.parameters()).device
     optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
-    for inputs in images(retain, steps):
+    for _, (inputs, _) in zip(range(steps), endless(retain), strict=False):
         inputs = inputs.to(device)
         inputs = inputs + NOISE * torch.randn_like(inputs)
         with torch.no_grad():
@@ -72,11 +72,6 @@ def remember(net, original, retain, steps):
         schedule.step()
 
 
-def images(loader, count):
-    """`count` batches of images, starting over as often as the loader runs out."""
-    while count > 0:
-        for inputs, _ in loader:
-            yield inputs
-            count -= 1
-            if count == 0:
-                return
+def endless(loader):
+    while True:
+        yield from loader
