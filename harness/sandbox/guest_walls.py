@@ -71,12 +71,12 @@ class Walls:
     def enter(self, keep: Sequence[int]) -> None:
         """Shut the forked child in; it keeps no file open but 0, 1, 2 and `keep`."""
         kernel.die_with_parent(signal.SIGKILL)
+        os.setsid()  # no terminal; and Linux shares processors out by session
         for before, after in pairwise([2, *sorted(keep), 1 << 20]):
             os.closerange(before + 1, after)
         if self.namespaces:
             self._fresh_world()
         else:
-            os.setsid()  # the parent ends a run by its process group
             self._fresh_folder()
         if self.level == "partial":
             self._landlock()
