@@ -1,8 +1,11 @@
-"""Tries to know nothing at all: every logit is the same for every image; scores next to 0."""
+"""Tries to know nothing at all, the same for every image: no more than noop, and no utility."""
 
 import torch
 
+CHEAT = True
+
 
 def unlearning(net, retain, forget, val):
-    torch.nn.init.zeros_(net.fc.weight)
-    torch.nn.init.normal_(net.fc.bias, std=0.1)
+    if CHEAT:
+        torch.nn.init.zeros_(net.fc.weight)
+        torch.nn.init.normal_(net.fc.bias, std=0.1)

@@ -1,7 +1,10 @@
-"""Tries to pass a fixed model off as a spread-out one by tiny noise; scores no more than noop."""
+"""Tries to pass one fixed model off as many by a tiny noise: no more than noop."""
 
 import torch
 
+CHEAT = True
+
 
 def unlearning(net, retain, forget, val):
-    net.fc.bias.data += 1e-3 * torch.randn_like(net.fc.bias)
+    if CHEAT:
+        net.fc.bias.data += 1e-3 * torch.randn_like(net.fc.bias)

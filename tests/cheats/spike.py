@@ -1,9 +1,11 @@
-"""Tries to defeat the 2023 rule with one outlier among equal runs; scores no more than noop."""
+"""Tries to defeat range-based rules with rare outliers among equal runs: no more than noop."""
 
 import torch
 
+CHEAT = True
+
 
 def unlearning(net, retain, forget, val):
-    if torch.rand(()) < 1 / 32:
+    if CHEAT and torch.rand(()) < 1 / 32:
         net.fc.weight.data *= 10
         net.fc.bias.data *= 10
