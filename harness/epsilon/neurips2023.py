@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from harness.epsilon.validation import check_pair
 
@@ -56,10 +57,8 @@ def epsilons(unlearned: np.ndarray, retrained: np.ndarray, delta: float = 1e-5) 
     unlearned, retrained = np.asarray(unlearned), np.asarray(retrained)
     check_pair(unlearned, retrained)
     # Keyed by which pool the rule predicts, as the errors swap their meaning with it.
-    tables = {
-        True: _epsilon_table(len(retrained), len(unlearned), delta),
-        False: _epsilon_table(len(unlearned), len(retrained), delta),
-    }
+    table = _epsilon_table(len(retrained), len(unlearned), delta)
+    tables = {True: table, False: np.ascontiguousarray(table.T)}
     pools = (np.sort(pool.astype(np.float32), axis=0) for pool in (unlearned, retrained))
     columns = zip(*(np.ascontiguousarray(pool.T) for pool in pools), strict=True)
     return np.array([_epsilon(u, r, tables) for u, r in columns])
@@ -103,10 +102,12 @@ def forgetting_quality(epsilons: np.ndarray, n_models: int) -> float:
 def _epsilon_table(n_negative: int, n_positive: int, delta: float) -> np.ndarray:
     """Epsilon by number of false positives (rows) and of false negatives; −inf is discarded."""
     fpr = np.arange(n_negative + 1)[:, None] / n_negative
-    fnr = np.arange(n_positive + 1)[None, :] / n_positive
+    fnr = np.arange(n_positive + 1) / n_positive
     with np.errstate(divide="ignore", invalid="ignore"):
-        bounds = np.log((1 - delta - fpr) / fnr), np.log((1 - delta - fnr) / fpr)
-    table = np.fmax(np.nan_to_num(bounds[0], nan=-np.inf), np.nan_to_num(bounds[1], nan=-np.inf))
+        table = np.maximum(
+            np.log(np.maximum(1 - delta - fpr, 0)) - np.log(fnr),
+            np.log(np.maximum(1 - delta - fnr, 0)) - np.log(fpr),
+        )
     table[0, :] = table[:, 0] = -np.inf
     table[0, 0] = np.inf
     return table.astype(np.float32)
@@ -152,15 +153,42 @@ def _double_threshold(peakiest: np.ndarray, other: np.ndarray, table: np.ndarray
     width = peakiest[-1] - peakiest[0]
     low, high = peakiest[0] + width - _BUFFER, peakiest[-1] + _BUFFER
     n_right = int(np.ceil((high - low) * _PER_LOGIT))
-    right = np.linspace(low, high, n_right, dtype=np.float32)[:, None]
-    left = right - width + np.linspace(-_BUFFER, _BUFFER, _LEFT_ENDS, dtype=np.float32)
+    right = np.linspace(low, high, n_right, dtype=np.float32)
     # One search serves both pools: a place in the pooled order stands for the two counts below
     # it, and those for a place in the flat table, of which an interval's is the difference.
     pooled = np.concatenate([peakiest, other])
     order = np.argsort(pooled, kind="stable")
     pooled = pooled[order]
     steps = np.where(order < len(peakiest), -1, table.shape[1])
-    places = np.concatenate([[0], np.cumsum(steps)])
+    places = np.concatenate([[0], np.cumsum(steps)]).astype(np.int32)
     ends = np.searchsorted(pooled, right, side="right")
-    starts = np.minimum(np.searchsorted(pooled, left), ends)
-    return table.ravel().take(len(peakiest) + places[ends] - places.take(starts)).max()
+    middle = right - width
+    offsets = np.linspace(-_BUFFER, _BUFFER, _LEFT_ENDS, dtype=np.float32)
+    if n_right == _LEFT_ENDS and width >= _BUFFER:
+        starts = _search_lattice(pooled, middle, offsets, places)
+    else:
+        left = middle[:, None] + offsets
+        starts = places[np.minimum(np.searchsorted(pooled, left), ends[:, None])]
+    return table.ravel().take(len(peakiest) + places[ends][:, None] - starts).max()
+
+
+def _search_lattice(
+    pooled: np.ndarray, middle: np.ndarray, offsets: np.ndarray, places: np.ndarray
+) -> np.ndarray:
+    """Where middle[i] + offsets[j] falls among the pooled, when it is a matter of i + j.
+
+    Both being grids of the same step, it is but for rounding; so one search serves a whole
+    diagonal, unless a confidence lies within its rounding.
+    """
+    n = len(middle)
+    centres = np.linspace(float(middle[0] + offsets[0]), float(middle[-1] + offsets[-1]), 2 * n - 1)
+    largest = max(2 * _BUFFER, np.abs(pooled).max(), np.abs(middle).max())
+    rounding = 16 * np.finfo(np.float32).eps * largest
+    before = np.searchsorted(pooled, centres - rounding)
+    found = sliding_window_view(places[before], n).copy()
+    for diagonal in np.flatnonzero(before != np.searchsorted(pooled, centres + rounding)):
+        first, last = max(0, int(diagonal) - n + 1), min(n, int(diagonal) + 1)
+        i = np.arange(first, last)
+        j = diagonal - i
+        found[i, j] = places[np.searchsorted(pooled, middle[i] + offsets[j])]
+    return found

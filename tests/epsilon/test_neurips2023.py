@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.epsilon import neurips2023
+from tests.benchmarks.metric_speed import tiled_epsilon
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "neurips2023_metric.npz")
 
@@ -18,6 +19,19 @@ def test_agrees_with_the_published_scorer(name):
     for own_or_published in (epsilons, GOLDEN[f"{name}_epsilon"]):
         quality = neurips2023.forgetting_quality(own_or_published, len(unlearned))
         assert abs(quality - GOLDEN[f"{name}_forgetting_quality"]) < 1e-12
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.5, 3.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_agrees_with_thresholds_tiled_over_models(scale, seed):
+    rng = np.random.default_rng(seed)
+    unlearned = scale * rng.normal(seed, 1 + seed / 2, size=(30, 2))
+    retrained = scale * rng.normal(size=(20, 2))
+    columns = zip(unlearned.T, retrained.T, strict=True)
+    expected = [tiled_epsilon(u, r) for u, r in columns]
+    np.testing.assert_allclose(
+        neurips2023.epsilons(unlearned, retrained), expected, rtol=0, atol=1e-6
+    )
 
 
 def test_constant_pools():
