@@ -1,21 +1,23 @@
-"""Attackers: classifiers that tell unlearned models from retrained ones by their outputs."""
+"""The attackers that a competition can name: what each catches, and what it costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+
+from harness.epsilon.classifiers import (
+    GaussianLikelihoodRatio,
+    KernelLikelihoodRatio,
+    Threshold,
+)
 
 
 class Attacker(NamedTuple):
@@ -36,169 +38,94 @@ class Attacker(NamedTuple):
     learned: bool = True
 
 
-class _TwoClasses(ClassifierMixin, BaseEstimator):
-    """What binary classifiers share whose decision is the sign of one number."""
-
-    def fit(self, X, y):
-        """Fit on X [n, features] and two classes y [n]."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_ = np.unique(y)
-        if len(self.classes_) != 2:
-            raise ValueError(
-                f"Only binary classification is supported: y has {len(self.classes_)} class(es)"
-            )
-        spread = X.std(axis=0)
-        self.scale_ = np.where(spread > 0, spread, 1.0)
-        self._fit([X[y == label] / self.scale_ for label in self.classes_])
-        return self
-
-    def decision_function(self, X):
-        """One number for each row of X [n, features]; the larger, the more like classes_[1]."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self._decision(X / self.scale_)
-
-    def predict(self, X):
-        """The class of each row of X [n, features]."""
-        is_second = self.decision_function(X) > 0
-        return self.classes_[is_second.astype(int)]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
-
-    def _fit(self, samples: list[np.ndarray]) -> None:
-        raise NotImplementedError
-
-    def _decision(self, X: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+def confidence() -> Attacker:
+    """The confidence itself, as `Threshold` describes it; nothing is learned."""
+    return Attacker(Threshold(), learned=False)
 
 
-class Threshold(_TwoClasses):
-    """The first column itself, less the midpoint of the classes' medians.
+def gaussian() -> Attacker:
+    """Shift and spread of the confidence, as `GaussianLikelihoodRatio` describes it."""
+    return Attacker(GaussianLikelihoodRatio())
 
-    Catches any shift of the confidence, the whole of what a plain threshold can show. What one
-    number tells of two pools of equal mean but different spread it misses. Costs nothing.
+
+def kernel() -> Attacker:
+    """Shape of the confidence, as `KernelLikelihoodRatio` describes it."""
+    return Attacker(KernelLikelihoodRatio())
+
+
+def logistic() -> Attacker:
+    """Logistic regression on the confidence and its square.
+
+    Catches what `gaussian` catches, with less trust in the tails: an outlier that widens a
+    Gaussian moves a logistic curve little. Costs some ten milliseconds an example.
 
     References
     ----------
-    Yeom et al., "Privacy risk in machine learning", CSF 2018, adversary 2.
+    The membership attack of the NeurIPS 2023 starting kit, given the square as well.
     """
-
-    def _fit(self, samples: list[np.ndarray]) -> None:
-        low, high = (np.median(sample[:, 0]) for sample in samples)
-        self.midpoint_ = (low + high) / 2
-        self.sign_ = 1.0 if high >= low else -1.0
-
-    def _decision(self, X: np.ndarray) -> np.ndarray:
-        return self.sign_ * (X[:, 0] - self.midpoint_)
-
-
-class GaussianLikelihoodRatio(_TwoClasses):
-    """Log-likelihood ratio of two Gaussians, each column by itself (LiRA).
-
-    Catches shifts and changes of spread: its rules are intervals and their complements. Blind to
-    shape (modes, atoms), and one far outlier widens a Gaussian. Costs microseconds.
-
-    Parameters
-    ----------
-    min_spread : float
-        Least standard deviation of a class, as a fraction of that of all the models together.
-
-    References
-    ----------
-    Carlini et al., "Membership inference attacks from first principles", IEEE S&P 2022, eq. 4.
-    """
-
-    def __init__(self, min_spread=1e-3):
-        self.min_spread = min_spread
-
-    def _fit(self, samples: list[np.ndarray]) -> None:
-        self.mean_ = np.stack([sample.mean(axis=0) for sample in samples])
-        spread = np.stack([sample.std(axis=0) for sample in samples])
-        self.spread_ = np.maximum(spread, self.min_spread)
-
-    def _decision(self, X: np.ndarray) -> np.ndarray:
-        z = (X[:, None] - self.mean_) / self.spread_
-        log_densities = -(z**2 / 2 + np.log(self.spread_)).sum(axis=2)
-        return log_densities[:, 1] - log_densities[:, 0]
-
-
-class KernelLikelihoodRatio(_TwoClasses):
-    """Log ratio of two Gaussian kernel density estimates.
-
-    Catches shape: several modes, runs that are identical or nearly so, outliers that hide them.
-    Where both pools are Gaussian its noise costs it a little against `GaussianLikelihoodRatio`.
-    Costs milliseconds: one kernel for each pair of a fitted and a scored model.
-
-    Parameters
-    ----------
-    bandwidth : float
-        Factor on Silverman's rule, 0.9 min(sd, IQR / 1.34) n^(−1/5), taken for each class.
-    min_bandwidth : float
-        Least bandwidth, as a fraction of the standard deviation of all the models together.
-
-    References
-    ----------
-    Silverman, "Density estimation for statistics and data analysis", 1986, eq. 3.31.
-    """
-
-    def __init__(self, bandwidth=1.0, min_bandwidth=1e-3):
-        self.bandwidth = bandwidth
-        self.min_bandwidth = min_bandwidth
-
-    def _fit(self, samples: list[np.ndarray]) -> None:
-        self.widths_ = [self._width(sample) for sample in samples]
-        self.samples_ = [
-            sample / width for sample, width in zip(samples, self.widths_, strict=True)
-        ]
-
-    def _width(self, sample: np.ndarray) -> np.ndarray:
-        low, high = np.quantile(sample, [0.25, 0.75], axis=0)
-        spread = np.minimum(sample.std(axis=0), (high - low) / 1.34)
-        width = 0.9 * self.bandwidth * spread * len(sample) ** -0.2
-        return np.maximum(width, self.min_bandwidth)
-
-    def _decision(self, X: np.ndarray) -> np.ndarray:
-        low, high = (
-            _log_density(X / width, sample) - np.log(width).sum()
-            for sample, width in zip(self.samples_, self.widths_, strict=True)
+    return Attacker(
+        make_pipeline(
+            StandardScaler(),
+            PolynomialFeatures(2, include_bias=False),
+            LogisticRegression(class_weight="balanced"),
         )
-        return high - low
-
-
-def _log_density(points: np.ndarray, sample: np.ndarray) -> np.ndarray:
-    """Log of the mean of unit Gaussian kernels on `sample`, up to a constant."""
-    squared = cdist(points, sample, "sqeuclidean")
-    # Taken out of the sum, so that a point far from all the sample keeps a density.
-    nearest = squared.min(axis=1, keepdims=True)
-    return np.log(np.exp((nearest - squared) / 2).mean(axis=1)) - nearest[:, 0] / 2
-
-
-def _quadratic_logistic() -> Any:
-    return make_pipeline(
-        StandardScaler(),
-        PolynomialFeatures(2, include_bias=False),
-        LogisticRegression(class_weight="balanced"),
     )
+
+
+def discriminant() -> Attacker:
+    """Linear discriminant on the whole logit vector, its covariance shrunk.
+
+    Catches what the confidence cannot show: which wrong classes a model leans to. Blind to
+    changes that leave the mean logits where they were. Costs some ten milliseconds an example.
+
+    References
+    ----------
+    Ledoit and Wolf, "Honey, I shrunk the sample covariance matrix", Journal of Portfolio
+    Management 30, 2004.
+    """
+    estimator = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.5, 0.5])
+    return Attacker(estimator, "logits")
+
+
+def gradient_boosting() -> Attacker:
+    """Gradient-boosted trees on the logit vector.
+
+    Catches any dependence between logits, given enough models. Costs a second an example, and
+    so is not in the default panel.
+    """
+    return Attacker(HistGradientBoostingClassifier(random_state=0), "logits")
+
+
+def k_neighbors() -> Attacker:
+    """Share of unlearned models among the 25 nearest in standardised logits.
+
+    Catches clusters of runs, wherever they lie. Its scores have 26 values, so that few rules
+    come of them. Costs some tens of milliseconds an example.
+    """
+    return Attacker(make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors=25)), "logits")
+
+
+def random_forest() -> Attacker:
+    """A hundred trees on the logit vector, with five models a leaf or more.
+
+    Catches what `gradient_boosting` catches, more roughly. Costs seconds an example.
+    """
+    return Attacker(RandomForestClassifier(min_samples_leaf=5, random_state=0), "logits")
 
 
 # The names that a competition's file may use.
 ATTACKERS = {
-    "confidence": Attacker(Threshold(), learned=False),
-    "gaussian": Attacker(GaussianLikelihoodRatio()),
-    "kernel": Attacker(KernelLikelihoodRatio()),
-    "logistic": Attacker(_quadratic_logistic()),
-    "discriminant": Attacker(
-        LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.5, 0.5]), "logits"
-    ),
-    "gradient_boosting": Attacker(HistGradientBoostingClassifier(random_state=0), "logits"),
-    "k_neighbors": Attacker(
-        make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors=25)), "logits"
-    ),
-    "random_forest": Attacker(RandomForestClassifier(min_samples_leaf=5, random_state=0), "logits"),
+    page.__name__: page()
+    for page in (
+        confidence,
+        gaussian,
+        kernel,
+        logistic,
+        discriminant,
+        gradient_boosting,
+        k_neighbors,
+        random_forest,
+    )
 }
 DEFAULT_PANEL = ("confidence", "gaussian", "kernel", "logistic", "discriminant")
 

@@ -9,10 +9,8 @@ from sklearn.neighbors import KernelDensity
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from harness.epsilon import attackers
-from harness.epsilon.attackers import (
-    ATTACKERS,
-    DEFAULT_PANEL,
-    Attacker,
+from harness.epsilon.attackers import ATTACKERS, DEFAULT_PANEL, Attacker
+from harness.epsilon.classifiers import (
     GaussianLikelihoodRatio,
     KernelLikelihoodRatio,
     Threshold,
@@ -34,6 +32,7 @@ def test_own_attackers_are_scikit_learn_estimators(estimator, check):
 
 @pytest.mark.parametrize("name", ATTACKERS)
 def test_every_attacker_is_a_classifier_that_can_be_cloned(name):
+    assert getattr(attackers, name).__doc__
     estimator = ATTACKERS[name].estimator
     assert is_classifier(estimator)
     assert repr(clone(estimator)) == repr(estimator)
