@@ -11,7 +11,8 @@ Hyperparameters
 ---------------
 SCALE : factor on the step; 1 is the theory's, which a network that is not convex bears badly.
 DAMPING : added to the Fisher's diagonal, which bounds the step by SCALE * |g| / (n DAMPING).
-EXAMPLES : retain examples in the Fisher; all their gradients are in memory at once.
+EXAMPLES : retain examples in the Fisher, or as many as FLOATS allows.
+FLOATS : numbers that their gradients may take in memory, where they all are at once.
 """
 
 import torch
@@ -22,6 +23,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 SCALE = 0.3
 DAMPING = 1e-2
 EXAMPLES = 256
+FLOATS = 2**27
 
 
 def unlearning(net, retain, forget, val):
@@ -62,7 +64,8 @@ def gradients(net, retain):
         logits = functional_call(net, (parameters, buffers), (image[None],))
         return cross_entropy(logits, label[None])
 
-    rows, wanted = [], EXAMPLES
+    size = sum(p.numel() for p in parameters.values())
+    rows, wanted = [], max(1, min(EXAMPLES, FLOATS // size))
     for inputs, targets in retain:
         images, labels = inputs[:wanted].to(device), targets[:wanted].to(device)
         of_each = vmap(grad(loss), in_dims=(None, 0, 0))(parameters, images, labels)

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 EPOCHS = 1
 BALANCE = 0.8
-LEARNING_RATE = 5e-2
+LEARNING_RATE = 2e-1
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
 

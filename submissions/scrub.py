@@ -1,8 +1,8 @@
 """SCRUB: a student that obeys its teacher on retain and defies it on forget (Kurmanji et al. 2023).
 
 The original model is the teacher. *Max* epochs drive the student's answers on the forget set
-away from the teacher's; *min* epochs keep it to the teacher and to the labels on the retain set,
-and go on alone at the end to mend what the first have harmed. (The paper's rewinding, for
+away from the teacher's; *min* epochs keep it to the teacher and to the labels on the retain set.
+A min epoch always comes last, to mend what the others have harmed. (The paper's rewinding, for
 membership attacks, picks a checkpoint by the forget set's error and is left out.)
 
 Hyperparameters

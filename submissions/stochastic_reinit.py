@@ -31,11 +31,16 @@ NOISE = 0.01
 def unlearning(net, retain, forget, val):
     original = copy.deepcopy(net).eval()
     net.train()
-    for cycle in range(1, CYCLES + 1):
-        reinitialise(net, SHARE * cycle / CYCLES)
-        part = cycle / sum(range(1, CYCLES + 1))
-        remember(net, original, retain, steps=round(part * EPOCHS * len(retain)))
+    for share, steps in plan(EPOCHS * len(retain)):
+        reinitialise(net, share)
+        remember(net, original, retain, steps)
     net.eval()
+
+
+def plan(steps):
+    """For each cycle, the share of layers to re-initialise and how many of `steps` to train."""
+    ends = [round(steps * k * (k + 1) / (CYCLES * (CYCLES + 1))) for k in range(CYCLES + 1)]
+    return [(SHARE * k / CYCLES, ends[k] - ends[k - 1]) for k in range(1, CYCLES + 1)]
 
 
 def eligible(net):
