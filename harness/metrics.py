@@ -30,7 +30,7 @@ __all__ = [
 
 _BINS = 20
 _SPLITS = 10
-_ATTACKED_MODELS = 32
+_ATTACKED_MODELS = 8
 _ACCURACIES = ("retain", "forget", "validation", "test")
 
 
@@ -143,7 +143,7 @@ def gaussian_dp_mu(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
 def membership_inference_accuracy(forget_losses: np.ndarray, test_losses: np.ndarray) -> float:
     """How well a logistic regression tells forget from test examples by a model's loss.
 
-    Mean over 10 shuffled splits and over models; over 32 of them, evenly spread in their mean
+    Mean over 10 shuffled splits and over models; over 8 of them, evenly spread in their mean
     forget loss, where there are more. Both classes weigh the same whatever their sizes.
 
     Parameters

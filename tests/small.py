@@ -14,7 +14,7 @@ SMALL = (
     .replace("widths = [8, 16, 32]", "widths = [8, 16]")
     .replace("runs = 512", "runs = 32")
     .replace("seconds = 60", "seconds = 20")
-    .replace("count = 64", "count = 12")
+    .replace("count = 64", "count = 6")
 )
 
 

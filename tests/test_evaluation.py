@@ -91,7 +91,7 @@ def test_a_folder_of_submissions_becomes_a_leaderboard(workspace):
     assert "leaderboard.csv" in done.stdout
     folder = Path("results/small")
     assert json.loads((folder / "noise/metrics.json").read_text())
-    assert len(pd.read_csv(folder / "noise/examples.csv")) == 12
+    assert len(pd.read_csv(folder / "noise/examples.csv")) == 6
     assert "AttributeError" in (folder / "broken/log.txt").read_text()
     printed = command(workspace, "leaderboard", "--competition", "small.toml")
     assert "noise" in printed.stdout
