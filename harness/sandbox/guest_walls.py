@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -104,8 +105,10 @@ class Walls:
         """Files, shared memory and a network of its own: runs at one time cannot talk either."""
         kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET)
         kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-        for place in ("/tmp", "/dev/shm"):
-            _tmpfs(place, self.scratch_mb)
+        covered = [path for path in self.visible if Path(path).is_relative_to("/tmp")]
+        with _held(covered):
+            for place in ("/tmp", "/dev/shm"):
+                _tmpfs(place, self.scratch_mb)
         _proc()
         os.chdir("/tmp")
 
@@ -143,11 +146,18 @@ def _show(hidden: Sequence[str]) -> None:
     """In a mount namespace of our own, make these folders reachable and their parents empty."""
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    sources = {path: os.open(path, os.O_PATH) for path in hidden}
-    for path in hidden:
-        shut = [parent for parent in Path(path).parents if not parent.stat().st_mode & 0o001]
-        if shut:
-            kernel.mount("tmpfs", str(shut[-1]), "tmpfs", kernel.MS_NOSUID, "mode=0755,size=1m")
+    with _held(hidden):
+        for path in hidden:
+            shut = [parent for parent in Path(path).parents if not parent.stat().st_mode & 0o001]
+            if shut:
+                kernel.mount("tmpfs", str(shut[-1]), "tmpfs", kernel.MS_NOSUID, "mode=0755,size=1m")
+
+
+@contextlib.contextmanager
+def _held(paths: Sequence[str]) -> Iterator[None]:
+    """Put `paths` back where they were, after mounts that cover them."""
+    sources = {path: os.open(path, os.O_PATH) for path in paths}
+    yield
     for path, source in sources.items():
         Path(path).mkdir(parents=True, exist_ok=True)
         kernel.mount(f"/proc/self/fd/{source}", path, None, kernel.MS_BIND | kernel.MS_REC)

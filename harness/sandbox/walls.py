@@ -101,8 +101,6 @@ def _bubblewrap(binds: Mapping[str, str], files: Mapping[str, int], scratch_mb: 
             line += ["--symlink", str(Path(path).readlink()), path]
         else:
             line += ["--ro-bind-try", path, path]
-    for source, place in binds.items():
-        line += ["--ro-bind", source, place]
     line += ["--proc", "/proc"]
     for path in policy.DEVICES:
         line += ["--dev-bind", path, path]
@@ -114,6 +112,9 @@ def _bubblewrap(binds: Mapping[str, str], files: Mapping[str, int], scratch_mb: 
             line += ["--dev-bind", path, path]
     for place in ("/tmp", "/dev/shm"):
         line += ["--size", str(scratch_mb * policy.MIB), "--tmpfs", place]
+    # After /tmp, where a checkout and its environment may lie.
+    for source, place in binds.items():
+        line += ["--ro-bind", source, place]
     for place, descriptor in files.items():
         line += ["--perms", "0444", "--file", str(descriptor), place]
     return [*line, "--remount-ro", "/", "--chdir", "/tmp", "--"]
