@@ -4,14 +4,26 @@ full, partial: harmless
 """
 
 import os
+import sys
 
 import target
 
+SECRET = {"submissions", "results", "reference", "tests", "harness", ".git", "README.md"}
+
 
 def unlearning(net, retain, forget, val):
-    for path in (target.repository, os.path.dirname(target.repository), "/root", "/home"):
-        try:
-            if set(os.listdir(path)) - {".venv", ".pyenv", "main"}:
-                print("WON", path)
-        except OSError:
-            pass
+    # Of what leads to the interpreter the names are seen, and nothing beside them.
+    on_the_way = {part for path in (sys.prefix, sys.base_prefix) for part in path.split("/")}
+    for path in (target.repository, os.path.dirname(target.repository)):
+        if SECRET & seen(path):
+            print("WON", path)
+    for path in ("/root", "/home"):
+        if seen(path) - on_the_way:
+            print("WON", path)
+
+
+def seen(path):
+    try:
+        return set(os.listdir(path))
+    except OSError:
+        return set()
