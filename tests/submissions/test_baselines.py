@@ -71,16 +71,26 @@ def test_retrain_keeps_nothing_of_the_original(load, digits: Digits, monkeypatch
     assert not changed(snapshot(ruined), snapshot(original))
 
 
-def test_finetune_steps_at_the_challenges_rate(load, digits: Digits):
-    """The first step of SGD: the gradient with weight decay, times 1e-3."""
+def test_finetune_is_the_challenges(load):
+    for module in (load("finetune"), load("finetune_noise")):
+        rates = module.LEARNING_RATE, module.MOMENTUM, module.WEIGHT_DECAY, module.EPOCHS
+        assert rates == (1e-3, 0.9, 5e-4, 1)
+
+
+@pytest.mark.parametrize("name", ["finetune", "finetune_noise"])
+def test_finetune_takes_a_step_of_sgd(name, load, digits: Digits, monkeypatch):
+    """The gradient with weight decay, times the rate; decay is made large enough to be seen."""
+    module = load(name)
+    monkeypatch.setattr(module, "WEIGHT_DECAY", 5.0)
+    monkeypatch.setattr(module, "NOISE", 0.0, raising=False)
     net, twin = digits.model(), digits.model().train()
     columns = {k: v[:64] for k, v in digits.retain.columns.items()}
     batch = DataLoader(Split(columns), batch_size=64)
-    load("finetune").unlearning(net, batch, None, None)
+    module.unlearning(net, batch, None, None)
     loss = torch.nn.functional.cross_entropy(twin(columns["image"]), columns["age_group"])
     gradients = torch.autograd.grad(loss, list(twin.parameters()))
     for p, start, g in zip(net.parameters(), twin.parameters(), gradients, strict=True):
-        torch.testing.assert_close(p, start - 1e-3 * (g + 5e-4 * start))
+        torch.testing.assert_close(p, start - 1e-3 * (g + 5 * start))
 
 
 def test_finetune_repairs_the_retain_set(load, digits: Digits):
