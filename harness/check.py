@@ -75,7 +75,7 @@ def _time(seconds: float, runs: int, reference: Reference) -> Iterator[str]:
 
 def _accuracies(result: RunResult, reference: Reference) -> Iterator[str]:
     observer = Observer(reference.competition.model, reference.data)
-    own = observer.weights(result.weights)
+    own = observer.weights([result.weights])
     for name in SPLITS:
         field = f"{name}_accuracy"
         original, retrained = (

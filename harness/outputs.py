@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -34,10 +34,10 @@ class Observer:
         self._model = models.build(model.architecture, **model.arguments)
         self._splits = {name: _tensors(getattr(data, name)) for name in SPLITS}
 
-    def weights(self, weights: Mapping[str, np.ndarray]) -> Pool:
-        """The outputs of one model, given by its weights."""
-        state = {name: torch.from_numpy(array) for name, array in weights.items()}
-        return self.fused(Fused(self._model, [state]).eval())
+    def weights(self, weights: Sequence[Mapping[str, np.ndarray]]) -> Pool:
+        """The outputs of M models, given by the weights of each."""
+        states = [{name: torch.from_numpy(a) for name, a in own.items()} for own in weights]
+        return self.fused(Fused(self._model, states).eval())
 
     @torch.inference_mode()
     def fused(self, forward: Forward) -> Pool:

@@ -16,8 +16,11 @@ from harness.competition import LEVELS, Limits
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.sandbox import RunResult, Sandbox
-from harness.store import Store
+from harness.store import Store, StoreError
 from harness.submission import Submission, Verdict
+
+
+TOGETHER = 16  # runs whose outputs are computed in one pass, which halves their time
 
 
 @dataclass(frozen=True)
@@ -79,26 +82,30 @@ def perform(
         Of the first run that failed, by its number.
     """
     stored = Store(folder)
-    missing = [run for run in range(count) if not _usable(stored, run, require)]
-    if missing:
-        workers = min(cpu_count(), len(missing))
+    batches = [range(i, min(i + TOGETHER, count)) for i in range(0, count, TOGETHER)]
+    missing = {batch: _missing(stored, batch, require) for batch in batches}
+    todo = [run for batch in batches for run in missing[batch]]
+    complete = {runs[-1]: batch for batch, runs in missing.items() if runs}
+    if todo:
+        workers = min(cpu_count(), len(todo))
         threads = cpu_count() // workers
         with (
             Sandbox(submission, inputs, limits, require=require, threads=threads) as sandbox,
-            _bar(submission.name, count, len(missing), progress) as bar,
+            _bar(submission.name, count, len(todo), progress) as bar,
         ):
             log(f"isolation {sandbox.level} {sandbox.missing}".rstrip() + "\n")
             stop = threading.Event()
             # In order, so that the verdict does not depend on which run happened to fail first.
             results = Parallel(n_jobs=workers, backend="threading", return_as="generator")(
-                delayed(_run)(stop, sandbox, run, seed(key, run), observer, stored)
-                for run in missing
+                delayed(_run)(stop, sandbox, run, seed(key, run), stored) for run in todo
             )
             verdict, spent = None, 0.0
-            for run, result in zip(missing, results, strict=True):
+            for run, result in zip(todo, results, strict=True):
                 if isinstance(result, RunResult) and verdict is None:
                     log(_entry(run, result))
                     bar.update()
+                    if run in complete:
+                        _outputs(stored, complete[run], observer)
                     spent += result.seconds / workers
                     if spent > limits.total_seconds:
                         stop.set()
@@ -106,7 +113,12 @@ def perform(
                 verdict = verdict or (result if isinstance(result, Verdict) else None)
             if verdict is not None:
                 raise verdict
-    return _gather(stored, count)
+    facts = [stored.facts(_name(run)) for run in range(count)]
+    return Runs(
+        Pool.concatenate([_outputs(stored, batch, observer) for batch in batches]),
+        np.array([fact["seconds"] for fact in facts]),
+        min((fact["isolation"] for fact in facts), key=LEVELS.index),
+    )
 
 
 def seed(key: str, run: int) -> int:
@@ -115,7 +127,7 @@ def seed(key: str, run: int) -> int:
 
 
 def _run(
-    stop: threading.Event, sandbox: Sandbox, run: int, seed: int, observer: Observer, stored: Store
+    stop: threading.Event, sandbox: Sandbox, run: int, seed: int, stored: Store
 ) -> RunResult | Verdict | None:
     """One run, stored at once if it succeeded; a failed one is never kept, and stops the rest."""
     if stop.is_set():
@@ -127,7 +139,7 @@ def _run(
         return Verdict(verdict.status, f"run {run}: {verdict.message}", verdict.output)
     stored.put(
         _name(run),
-        observer.weights(result.weights).arrays(),
+        result.weights,
         seconds=result.seconds,
         peak_memory_mb=result.peak_memory_mb,
         isolation=sandbox.level,
@@ -143,20 +155,49 @@ def _too_long(run: int, count: int, spent: float, limits: Limits) -> Verdict:
     )
 
 
-def _usable(stored: Store, run: int, require: str) -> bool:
-    if stored.get(_name(run)) is None:
-        return False
-    return LEVELS.index(stored.facts(_name(run))["isolation"]) >= LEVELS.index(require)
+def _missing(stored: Store, batch: range, require: str) -> list[int]:
+    """The runs of a batch that have to be done, or done again within better walls."""
+    least = LEVELS.index(require)
+    kept = [
+        run
+        for run in batch
+        if stored.checksum(_name(run))
+        and LEVELS.index(stored.facts(_name(run))["isolation"]) >= least
+    ]
+    if len(kept) == len(batch) and _known_outputs(stored, batch) is not None:
+        return []
+    return [run for run in batch if run not in kept or stored.get(_name(run)) is None]
 
 
-def _gather(stored: Store, count: int) -> Runs:
-    arrays = [stored.get(_name(run)) for run in range(count)]
-    facts = [stored.facts(_name(run)) for run in range(count)]
-    return Runs(
-        Pool.concatenate([Pool(**kept) for kept in arrays if kept is not None]),
-        np.array([fact["seconds"] for fact in facts]),
-        min((fact["isolation"] for fact in facts), key=LEVELS.index),
-    )
+def _outputs(stored: Store, batch: range, observer: Observer) -> Pool:
+    """The outputs of a batch of runs, computed once; the weights of a full one go then."""
+    if (known := _known_outputs(stored, batch)) is not None:
+        return known
+    pool = observer.weights([_kept_weights(stored, run) for run in batch])
+    stored.put(_batch_name(batch), pool.arrays(), runs=_checksums(stored, batch))
+    if len(batch) == TOGETHER:
+        for run in batch:
+            stored.drop(_name(run))
+    return pool
+
+
+def _known_outputs(stored: Store, batch: range) -> Pool | None:
+    """The outputs of just these runs, not of others that had their numbers before."""
+    if stored.facts(_batch_name(batch)).get("runs") != _checksums(stored, batch):
+        return None
+    arrays = stored.get(_batch_name(batch))
+    return None if arrays is None else Pool(**arrays)
+
+
+def _kept_weights(stored: Store, run: int) -> dict[str, np.ndarray]:
+    weights = stored.get(_name(run))
+    if weights is None:
+        raise StoreError(f"{stored.folder}: the weights of run {run} were damaged; start again")
+    return weights
+
+
+def _checksums(stored: Store, batch: range) -> list[str]:
+    return [stored.checksum(_name(run)) for run in batch]
 
 
 def _entry(run: int, result: RunResult) -> str:
@@ -170,3 +211,7 @@ def _bar(name: str, count: int, missing: int, progress: bool) -> tqdm:
 
 def _name(run: int) -> str:
     return f"run-{run:04d}"
+
+
+def _batch_name(batch: range) -> str:
+    return f"outputs-{batch.start:04d}-{batch.stop:04d}"

@@ -68,8 +68,16 @@ class Store:
             return None
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What was noted when `name` was kept."""
-        return self._entries[name]["facts"]
+        """What was noted when `name` was kept; empty if it never was."""
+        return self._entries[name]["facts"] if name in self._entries else {}
+
+    def checksum(self, name: str) -> str:
+        """SHA-256 of what was kept under `name`; empty if it never was."""
+        return self._entries[name]["sha256"] if name in self._entries else ""
+
+    def drop(self, name: str) -> None:
+        """Free the space of `name`: its arrays are absent from now on, what was noted stays."""
+        self._file(name).unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"

@@ -24,7 +24,7 @@ def setting():
 
 def test_the_outputs_of_one_model(setting):
     observer, loaded, nets = setting
-    pool = observer.weights({k: v.numpy() for k, v in nets[0].state_dict().items()})
+    pool = observer.weights([{k: v.numpy() for k, v in nets[0].state_dict().items()}])
     with torch.no_grad():
         forget = nets[0](torch.from_numpy(loaded.forget["image"]))
         test = nets[0](torch.from_numpy(loaded.test["image"]))
@@ -41,9 +41,8 @@ def test_many_models_at_once_give_what_each_gives(setting):
     observer, _, nets = setting
     states = [net.state_dict() for net in nets]
     together = observer.fused(Fused(nets[0], states).eval())
-    alone = Pool.concatenate(
-        [observer.weights({k: v.numpy() for k, v in state.items()}) for state in states]
-    )
+    weights = [{k: v.numpy() for k, v in state.items()} for state in states]
+    alone = Pool.concatenate([observer.weights([own]) for own in weights])
     assert len(together) == 3
     for name, values in together.arrays().items():
         np.testing.assert_allclose(values, getattr(alone, name), rtol=1e-3, atol=1e-4)

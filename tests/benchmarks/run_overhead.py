@@ -40,7 +40,7 @@ def bare_loop(reference: Reference, runs: int) -> float:
         net.load_state_dict(original)
         torch.manual_seed(seed("bare", run))
         module.unlearning(net, *(loader(s, 64, shuffle=i < 2) for i, s in enumerate(splits)))
-        observer.weights({name: tensor.numpy() for name, tensor in net.state_dict().items()})
+        observer.weights([{name: tensor.numpy() for name, tensor in net.state_dict().items()}])
     return time.perf_counter() - start
 
 
