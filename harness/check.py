@@ -12,7 +12,7 @@ from harness import competition as competitions
 from harness import submission as submissions
 from harness.outputs import SPLITS, Observer
 from harness.runs import seed
-from harness.sandbox import RunResult, Sandbox
+from harness.sandbox import RunResult, Sandbox, WarmParent
 from reference.pools import AT_ONCE, Reference, prepare
 
 
@@ -40,7 +40,7 @@ def check(path: Path, competition: str = "digits") -> Iterator[str]:
     runs = competitions.load(competition).evaluation.runs
     reference = prepare(competitions.load(competition, runs=AT_ONCE))
     limits = reference.competition.evaluation.limits
-    with Sandbox(submission, reference.inputs, limits) as sandbox:
+    with WarmParent(reference.inputs) as parent, Sandbox(submission, parent, limits) as sandbox:
         yield f"isolation: {sandbox.level} {sandbox.missing}".rstrip()
         results = [sandbox.run(seed(submission.sha256, run)) for run in range(2)]
     yield "weights: names, shapes and types match, and all values are finite"

@@ -22,6 +22,7 @@ from harness.epsilon import METRIC_VERSION, ForgettingQuality, forgetting_qualit
 from harness.leaderboard import Row
 from harness.outputs import Observer
 from harness.runs import Runs, perform
+from harness.sandbox import WarmParent
 from harness.scoring import Score
 from harness.submission import Submission, Verdict
 from reference.pools import Reference, prepare
@@ -93,11 +94,13 @@ def evaluate_all(
     results = results_folder(settings.name)
     with store.lock(results):
         torch.set_num_threads(1)  # so that outputs do not depend on the number of cores
-        evaluator = _Evaluator(prepare(settings, progress), results, retry, progress)
-        for path in paths:
-            row = evaluator.row(path)
-            leaderboard.update(results, evaluator.key)
-            yield row
+        reference = prepare(settings, progress)
+        with WarmParent(reference.inputs, require=settings.evaluation.require_isolation) as parent:
+            evaluator = _Evaluator(reference, parent, results, retry, progress)
+            for path in paths:
+                row = evaluator.row(path)
+                leaderboard.update(results, evaluator.key)
+                yield row
 
 
 def results_folder(competition: str) -> Path:
@@ -122,8 +125,16 @@ def _check_names(paths: Sequence[Path]) -> None:
 class _Evaluator:
     """What the submissions of one evaluation share."""
 
-    def __init__(self, reference: Reference, results: Path, retry: bool, progress: bool) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        parent: WarmParent,
+        results: Path,
+        retry: bool,
+        progress: bool,
+    ) -> None:
         self.reference = reference
+        self._parent = parent
         self.settings = reference.competition.evaluation
         self.key = _key(reference.fingerprint, self.settings.attackers, self.settings.delta)
         self._results = results
@@ -166,13 +177,12 @@ class _Evaluator:
                 (folder / "log.txt").unlink(missing_ok=True)
         runs = perform(
             submission,
-            self.reference.inputs,
+            self._parent,
             self._observer,
             self.settings.limits,
             self.settings.runs,
             folder / f"runs-{key}",
             key,
-            require=self.settings.require_isolation,
             log=lambda text: _log(folder, text),
             progress=self._progress,
         )

@@ -15,10 +15,9 @@ from tqdm import tqdm
 from harness.competition import LEVELS, Limits
 from harness.outputs import Observer
 from harness.pool import Pool
-from harness.sandbox import RunResult, Sandbox
+from harness.sandbox import RunResult, Sandbox, WarmParent
 from harness.store import Store, StoreError
 from harness.submission import Submission, Verdict
-
 
 TOGETHER = 16  # runs whose outputs are computed in one pass, which halves their time
 
@@ -43,14 +42,13 @@ class Runs:
 
 def perform(
     submission: Submission,
-    inputs: Path,
+    parent: WarmParent,
     observer: Observer,
     limits: Limits,
     count: int,
     folder: Path,
     key: str,
     *,
-    require: str = "none",
     log: Callable[[str], None] = lambda text: None,
     progress: bool = True,
 ) -> Runs:
@@ -59,8 +57,8 @@ def perform(
     Parameters
     ----------
     submission : Submission
-    inputs : Path
-        The folder that the submission may see.
+    parent : WarmParent
+        What the runs are forked from.
     observer : Observer
         Computes the outputs of what the runs return.
     limits : Limits
@@ -69,8 +67,6 @@ def perform(
         Where the runs' outputs are stored.
     key : str
         Of all that the runs depend on; their seeds follow from it.
-    require : str
-        The least isolation level to accept.
     log : callable
         Is given what the submission printed, run by run.
     progress : bool
@@ -83,14 +79,14 @@ def perform(
     """
     stored = Store(folder)
     batches = [range(i, min(i + TOGETHER, count)) for i in range(0, count, TOGETHER)]
-    missing = {batch: _missing(stored, batch, require) for batch in batches}
+    missing = {batch: _missing(stored, batch, parent.require) for batch in batches}
     todo = [run for batch in batches for run in missing[batch]]
     complete = {runs[-1]: batch for batch, runs in missing.items() if runs}
     if todo:
         workers = min(cpu_count(), len(todo))
         threads = cpu_count() // workers
         with (
-            Sandbox(submission, inputs, limits, require=require, threads=threads) as sandbox,
+            Sandbox(submission, parent, limits, threads=threads) as sandbox,
             _bar(submission.name, count, len(todo), progress) as bar,
         ):
             log(f"isolation {sandbox.level} {sandbox.missing}".rstrip() + "\n")

@@ -36,6 +36,7 @@ ALLOWED = {
     },
     "harness.evaluation": {
         "harness.data",
+        "harness.sandbox",
         "harness.diagnostics",
         "harness.epsilon",
         "harness.leaderboard",

@@ -5,6 +5,7 @@ import pytest
 
 from harness import submission as submissions
 from harness.runs import TOGETHER, Runs, perform, seed
+from harness.sandbox import WarmParent
 from harness.store import Store
 from harness.submission import Verdict
 from tests.small import small_competition
@@ -22,12 +23,14 @@ COUNT = TOGETHER + 4
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory):
-    return small_competition(tmp_path_factory.mktemp("workspace"))
+    reference, observer = small_competition(tmp_path_factory.mktemp("workspace"))
+    with WarmParent(reference.inputs) as parent:
+        yield reference, observer, parent
 
 
 @pytest.fixture
 def run(setting, tmp_path):
-    reference, observer = setting
+    reference, observer, parent = setting
 
     def run(source: str, count: int = COUNT, log: list[str] | None = None, **limits) -> Runs:
         path = tmp_path / "mine.py"
@@ -35,7 +38,7 @@ def run(setting, tmp_path):
         own = reference.competition.evaluation.limits
         return perform(
             submissions.read(path),
-            reference.inputs,
+            parent,
             observer,
             type(own)(**(vars(own) | limits)),
             count,

@@ -2,6 +2,7 @@
 
 from harness.sandbox.errors import SandboxError
 from harness.sandbox.levels import isolation_level
+from harness.sandbox.parent import WarmParent
 from harness.sandbox.sandbox import RunResult, Sandbox
 
-__all__ = ["RunResult", "Sandbox", "SandboxError", "isolation_level"]
+__all__ = ["RunResult", "Sandbox", "SandboxError", "WarmParent", "isolation_level"]

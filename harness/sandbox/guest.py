@@ -1,6 +1,6 @@
-"""Inside: the warm parent. It imports and loads once, then forks a run on request.
+"""Inside: the warm parent, which loads once, and its forks, which serve a submission each.
 
-It is trusted and never executes submitted code: an at-fork hook there could count the runs.
+They are trusted and never execute submitted code: an at-fork hook there could count the runs.
 """
 
 from __future__ import annotations
@@ -14,64 +14,112 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.sandbox import kernel
 from harness.sandbox.guest_server import RESULT, Server
 from harness.sandbox.guest_walls import Walls, go_on_in_child
 
+if TYPE_CHECKING:
+    from harness.sandbox.guest_run import Start
+
+Fds = Sequence[int]
+
 
 def main(control_fd: int, setup_fd: int) -> None:
-    """Serve runs over a socket.
+    """Load everything that runs share, then fork for each submission that comes.
 
     Parameters
     ----------
     control_fd : int
-        A SOCK_SEQPACKET socket; see `Server`.
+        A SOCK_SEQPACKET socket; each message brings the descriptors that `serve` takes.
     setup_fd : int
-        JSON, written by `harness.sandbox.sandbox`.
+        JSON, written by `harness.sandbox.parent`.
     """
     with os.fdopen(setup_fd) as file:
         setup = json.load(file)
     if setup["level"] == "full":
         # bubblewrap waits outside for this process and must not leave it behind.
         kernel.die_with_parent(signal.SIGKILL)
-    control = socket.socket(fileno=control_fd)
-    limits = setup["limits"]
-    execute = _prepare(setup)
-    if len(list(Path("/proc/self/task").iterdir())) > 1:
-        go_on_in_child()  # an import has started threads, and namespaces need one without
-    walls = Walls(
-        setup["level"],
-        setup["visible"],
-        limits["memory_mb"],
-        limits["scratch_mb"],
-        limits["processes"],
-    )
+    # Late, so that all of torch's import happens in one place.
+    from harness.sandbox.guest_run import Start
+
+    start = Start.load(Path(setup["inputs"]))
+    _freeze()
+    kernel.use_huge_pages()
+    _leave_threads()
+    with socket.socket(fileno=control_fd) as control:
+        submission = _next_submission(control)
+    if submission:
+        serve(start, setup["level"], setup["visible"], *submission)
+
+
+def serve(
+    start: Start, level: str, visible: Sequence[str], control: int, setup: int, complaints: int
+) -> None:
+    """Serve the runs of a submission.
+
+    Parameters
+    ----------
+    control : int
+        A SOCK_SEQPACKET socket; see `Server`.
+    setup : int
+        JSON, written by `harness.sandbox.sandbox`.
+    complaints : int
+        Where errors of our own are printed to.
+    """
+    for fd in (1, 2):
+        os.dup2(complaints, fd)
+    os.close(complaints)
+    with os.fdopen(setup) as file:
+        job = json.load(file)
+    _import_ahead(job["imports"], visible)
+    _freeze()
+    _leave_threads()
+    limits = job["limits"]
+    walls = Walls(level, visible, limits["memory_mb"], limits["scratch_mb"], limits["processes"])
+    requests = socket.socket(fileno=control)
     with contextlib.suppress(BrokenPipeError):  # the host may be gone, as serve() will see
-        control.send(json.dumps({"scratch": "" if walls.namespaces else walls.scratch}).encode())
-    seed = Server(control, walls, limits["seconds"], limits["memory_mb"]).serve()
+        requests.send(json.dumps({"scratch": "" if walls.namespaces else walls.scratch}).encode())
+    seed = Server(requests, walls, limits["seconds"], limits["memory_mb"]).serve()
     if seed is None:
         walls.tear_down()
     else:
-        execute(seed, RESULT)
+        from harness.sandbox.guest_run import execute
+
+        execute(start, job["name"], job["source"], job["threads"], seed, RESULT)
 
 
-def _prepare(setup: dict[str, Any]) -> partial:
-    """Everything that runs share: imports, the original model, the data."""
-    _import_ahead(setup["imports"], setup["visible"])
-    # Late, so that all of torch's import happens in one place.
-    from harness.sandbox.guest_run import Job, execute
+def _next_submission(control: socket.socket) -> Fds | None:
+    """Fork for each submission: what `serve` takes in the children, None in the parent."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for the children
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 64, 3)
+        if not message:
+            break
+        if os.fork() == 0:
+            kernel.die_with_parent(signal.SIGKILL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return fds
+        for fd in fds:
+            os.close(fd)
+    with contextlib.suppress(ChildProcessError):
+        os.wait()  # until the last of them has cleaned up
+    return None
 
-    job = Job.load(Path(setup["inputs"]), setup["name"], setup["source"], setup["threads"])
-    # Children must not copy pages just because the collector walks over old objects.
+
+def _freeze() -> None:
+    """Children must not copy pages just because the collector walks over old objects."""
     gc.collect()
     gc.freeze()
     gc.disable()
-    kernel.use_huge_pages()
-    return partial(execute, job)
+
+
+def _leave_threads() -> None:
+    """Leave threads that an import has started: forks and namespaces need a process of one."""
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        go_on_in_child()
 
 
 def _import_ahead(modules: Sequence[str], visible: Sequence[str]) -> None:

@@ -43,19 +43,16 @@ class _Fault(Exception):
 
 
 @dataclass
-class Job:
-    """What all runs of a submission start from; a run has it copy-on-write."""
+class Start:
+    """What all runs of all submissions start from; a run has it copy-on-write."""
 
-    name: str
-    source: str
-    threads: int
     net: nn.Module
     loaders: tuple[DataLoader, DataLoader, DataLoader]
     expected: dict[str, torch.dtype]
 
     @classmethod
-    def load(cls, inputs: Path, name: str, source: str, threads: int) -> Job:
-        """Read the folder that `harness.sandbox.Sandbox` describes."""
+    def load(cls, inputs: Path) -> Start:
+        """Read the folder that `harness.sandbox.WarmParent` describes."""
         torch.set_num_threads(1)  # threads here would be missing in the forked runs, which hang
         competition = json.loads((inputs / "competition.json").read_text())
         net = build(competition["architecture"], **competition["arguments"])
@@ -68,10 +65,10 @@ class Job:
         expected = {name: tensor.dtype for name, tensor in original.items()}
         _warm_up(net, loaders[0])
         save(_weights(net, expected))
-        return cls(name, source, threads, net, loaders, expected)  # type: ignore[arg-type]
+        return cls(net, loaders, expected)  # type: ignore[arg-type]
 
 
-def execute(job: Job, seed: int, result: int) -> NoReturn:
+def execute(start: Start, name: str, source: str, threads: int, seed: int, result: int) -> NoReturn:
     """Run the submission and write to `result`: b"W" and safetensors, or b"E" and JSON.
 
     On a GPU (not verified on one): the model moves there, batches stay on the CPU.
@@ -79,16 +76,16 @@ def execute(job: Job, seed: int, result: int) -> NoReturn:
     # Bound now: the submission may replace what these names mean in their modules.
     send, leave, encode, describe = _send, os._exit, save, _describe
     gc.enable()
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(threads)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
-        unlearning = _load(job)
+        unlearning = _load(name, source)
         _seed(seed)
-        net = job.net.to("cuda" if gpu_devices() and torch.cuda.is_available() else "cpu")
-        returned = unlearning(net, *job.loaders)
-        reply = b"W" + encode(_weights(net if returned is None else returned, job.expected))
+        net = start.net.to("cuda" if gpu_devices() and torch.cuda.is_available() else "cpu")
+        returned = unlearning(net, *start.loaders)
+        reply = b"W" + encode(_weights(net if returned is None else returned, start.expected))
     except BaseException as error:
-        status, message = describe(error, f"{job.name}.py")
+        status, message = describe(error, f"{name}.py")
         reply = (
             b"E" + json.dumps({"status": status, "message": message[-REPORT_BYTES // 8 :]}).encode()
         )
@@ -108,25 +105,26 @@ def _warm_up(net: nn.Module, loader: DataLoader) -> None:
     net = copy.deepcopy(net).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     inputs, targets = next(iter(loader))
-    for size in {len(inputs), len(loader.dataset) % len(inputs) or len(inputs)}:
+    remainder = len(loader.sampler) % len(inputs)  # type: ignore[arg-type]
+    for size in {len(inputs), remainder or len(inputs)}:
         optimizer.zero_grad()
         cross_entropy(net(inputs[:size]), targets[:size]).backward()
         optimizer.step()
 
 
-def _load(job: Job) -> Callable[..., Any]:
+def _load(name: str, source: str) -> Callable[..., Any]:
     """Execute the file as a module of its own name, and find the function."""
-    filename = f"{job.name}.py"
-    Path(filename).write_text(job.source, encoding="utf-8", newline="")
+    filename = f"{name}.py"
+    Path(filename).write_text(source, encoding="utf-8", newline="")
     # Tracebacks show the participant's lines whatever becomes of the file.
-    lines = job.source.splitlines(keepends=True)
-    linecache.cache[filename] = (len(job.source), None, lines, filename)
-    module = ModuleType(job.name)
+    lines = source.splitlines(keepends=True)
+    linecache.cache[filename] = (len(source), None, lines, filename)
+    module = ModuleType(name)
     module.__file__ = str(Path(filename).resolve())
-    sys.modules[job.name] = module
+    sys.modules[name] = module
     sys.path.insert(0, str(Path.cwd()))
     sys.argv = [filename]
-    exec(compile(job.source.encode(), filename, "exec"), module.__dict__)
+    exec(compile(source.encode(), filename, "exec"), module.__dict__)
 
     unlearning = getattr(module, "unlearning", None)
     if not callable(unlearning):

@@ -115,7 +115,7 @@ def _probe(level: str) -> subprocess.CompletedProcess:
         )
         files = walls.open_files(stack, walls.guest_files()) if level == "full" else {}
         line, environment = walls.command(
-            level, "harness.sandbox.guest_probe", [str(setup.fileno())], files, scratch_mb=1
+            level, "harness.sandbox.guest_probe", [str(setup.fileno())], files
         )
         try:
             return subprocess.run(

@@ -1,4 +1,4 @@
-"""The host's side: starts the guest, asks it for runs, judges what comes back."""
+"""The host's side of a submission: asks for runs and judges what comes back."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.competition import Limits
-from harness.sandbox import levels, policy, walls, weights
+from harness.sandbox import policy, weights
 from harness.sandbox.errors import SandboxError
+from harness.sandbox.parent import PATIENCE, WarmParent
 from harness.sandbox.streams import Stream, clean, drain
 from harness.submission import VERDICTS, Submission, Verdict
 
 _STATUS_BYTES = 1 << 16
 _GRACE = 120.0  # seconds that a busy machine may add to a run's limit
-_PATIENCE = 10.0  # seconds that a guest has to end by itself
 
 
 @dataclass(frozen=True)
@@ -49,22 +47,18 @@ class RunResult:
 
 
 class Sandbox:
-    """A warm process within walls that runs one submission again and again.
+    """What runs one submission again and again, each time in a fresh fork of a warm process.
 
-    Each run is a fresh fork that knows nothing of the others. `run` may be called from several
-    threads at once.
+    No run knows of the others. `run` may be called from several threads at once.
 
     Parameters
     ----------
     submission : Submission
         What to run; only its `source` matters, not the file.
-    inputs : Path
-        A folder with `competition.json` (`architecture`, `arguments`, `batch_size`), and
-        `original`, `retain`, `forget` and `validation` as `.safetensors`.
+    parent : WarmParent
+        What to fork from.
     limits : Limits
         What a run may use.
-    require : str
-        The lowest isolation level that will do.
     threads : int
         Of torch, in a run.
 
@@ -78,28 +72,26 @@ class Sandbox:
     Raises
     ------
     SandboxError
-        If the level is lower than required, or the guest does not start.
+        If the level is lower than required, or the parent does not start.
     """
 
     def __init__(
-        self,
-        submission: Submission,
-        inputs: Path,
-        limits: Limits,
-        *,
-        require: str = "none",
-        threads: int = 1,
+        self, submission: Submission, parent: WarmParent, limits: Limits, *, threads: int = 1
     ) -> None:
-        self.level, self.missing = levels.at_least(require)
+        self.level, self.missing = parent.isolation
+        self._parent = parent
         self._limits = limits
-        self._name = submission.name
-        self._wanted = weights.expected(inputs / "original.safetensors")
+        self._wanted = weights.expected(parent.inputs / "original.safetensors")
         self._scratch = ""
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # Kept in memory, so that nothing is left on disk whatever happens.
         self._complaints = os.fdopen(os.memfd_create("complaints"), "rb")
-        with theirs:
-            self._process = self._start(theirs, submission, inputs, threads)
+        setup = {
+            "limits": asdict(limits),
+            "name": submission.name,
+            "source": submission.source.decode("utf-8"),
+            "imports": submission.imports,
+            "threads": threads,
+        }
+        self._control = parent.serve(setup, self._complaints.fileno())
         try:
             hello = self._control.recv(4096)
             if not hello:
@@ -157,62 +149,25 @@ class Sandbox:
             return self._judge(bytes(result.data), output, bytes(status.data))
 
     def close(self) -> None:
-        """End the guest and everything that it started."""
+        """End the submission's server and everything that it started."""
         # Not only close(): a process forked from this one may hold the socket too.
         with contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_RDWR)
-        try:
-            self._process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            self._control.shutdown(socket.SHUT_WR)
+        if not self._ended():
+            self._parent.kill()
         self._control.close()
         self._complaints.close()
         if self._scratch:  # the guest removes it, unless it was killed
             shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _start(
-        self, control: socket.socket, submission: Submission, inputs: Path, threads: int
-    ) -> subprocess.Popen:
-        full = self.level == "full"
-        with contextlib.ExitStack() as stack:
-            files = {}
-            if full:
-                copies = {f"/inputs/{name}": inputs / name for name in policy.INPUT_FILES}
-                files = walls.open_files(stack, walls.guest_files() | copies)
-            setup = stack.enter_context(
-                walls.in_memory(
-                    {
-                        "level": self.level,
-                        "visible": walls.visible(),
-                        "limits": asdict(self._limits),
-                        "inputs": "/inputs" if full else str(inputs.resolve()),
-                        "name": submission.name,
-                        "source": submission.source.decode("utf-8"),
-                        "imports": submission.imports,
-                        "threads": threads,
-                    }
-                )
-            )
-            arguments = [str(control.fileno()), str(setup.fileno())]
-            line, environment = walls.command(
-                self.level,
-                "harness.sandbox.guest",
-                arguments,
-                files,
-                self._limits.scratch_mb,
-            )
-            return subprocess.Popen(
-                line,
-                env=environment,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=self._complaints,
-                stderr=self._complaints,
-                pass_fds=[control.fileno(), setup.fileno(), *files.values()],
-                # Ctrl-C in a terminal is for the host, which then ends the guest.
-                start_new_session=True,
-            )
+    def _ended(self) -> bool:
+        """Whether the server lets go of its end, which it does last of all."""
+        with contextlib.suppress(OSError):
+            self._control.settimeout(PATIENCE)
+            while self._control.recv(4096):
+                pass
+            return True
+        return False
 
     def _judge(self, result: bytes, output: Stream, status: bytes) -> RunResult:
         """What came of a run, from the trusted `status` and the untrusted rest."""
@@ -266,15 +221,14 @@ class Sandbox:
         raise Verdict("sandbox_violation", "a forged result: it is neither weights nor an error")
 
     def _why(self) -> str:
-        """What the guest complained of last."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_PATIENCE)
+        """What the server complained of last, or what it was forked from."""
+        self._ended()
         try:
             self._complaints.seek(0)
             text = self._complaints.read().decode(errors="replace")
         except ValueError:  # closed, perhaps by another thread just now
             return "it was closed"
-        return clean(text[-4000:]).strip() or f"exit status {self._process.returncode}, no message"
+        return clean(text[-4000:]).strip() or self._parent.why()
 
 
 def _reported(content: bytes) -> Verdict:

@@ -29,7 +29,7 @@ def visible() -> list[str]:
 
 
 def command(
-    level: str, module: str, arguments: Sequence[str], files: Mapping[str, int], scratch_mb: int
+    level: str, module: str, arguments: Sequence[str], files: Mapping[str, int]
 ) -> tuple[list[str], dict[str, str]]:
     """Argument list and environment that run `python -m module arguments`.
 
@@ -39,8 +39,6 @@ def command(
         "full" for bubblewrap; below, the program starts outside and shuts itself in.
     files : mapping of str to int
         At level full: where inside to put a copy of what an open descriptor holds.
-    scratch_mb : int
-        Size of /tmp and of /dev/shm, each.
     """
     if level != "full":
         python = [sys.executable, "-P", "-m", module, *arguments]
@@ -52,7 +50,7 @@ def command(
         # An ordinary user may not reach what lies under root's home: bind it where all can.
         sources = [f"/tmp/{number}" for number in range(len(folders))]
         before = _become_ordinary_user(dict(zip(folders, sources, strict=True)))
-    inside = _bubblewrap(dict(zip(sources, folders, strict=True)), files, scratch_mb)
+    inside = _bubblewrap(dict(zip(sources, folders, strict=True)), files)
     python = [sys.executable, "-P", "-m", module, *arguments]
     return before + inside + python, {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
 
@@ -85,7 +83,7 @@ def _become_ordinary_user(binds: Mapping[str, str]) -> list[str]:
     return [*view, *user, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
 
 
-def _bubblewrap(binds: Mapping[str, str], files: Mapping[str, int], scratch_mb: int) -> list[str]:
+def _bubblewrap(binds: Mapping[str, str], files: Mapping[str, int]) -> list[str]:
     """The outer wall, put up by an ordinary user; `policy` says why each thing is in it."""
     # Capabilities over its own user namespace only: the warm parent walls in each run with
     # them, and the run drops them. As pid 1 it owns the pid namespace that it forks from; so no
@@ -111,7 +109,8 @@ def _bubblewrap(binds: Mapping[str, str], files: Mapping[str, int], scratch_mb: 
         for path in gpus:
             line += ["--dev-bind", path, path]
     for place in ("/tmp", "/dev/shm"):
-        line += ["--size", str(scratch_mb * policy.MIB), "--tmpfs", place]
+        # One for each run covers this one, of the size that the competition allows.
+        line += ["--size", str(policy.MIB), "--tmpfs", place]
     # After /tmp, where a checkout and its environment may lie.
     for source, place in binds.items():
         line += ["--ro-bind", source, place]

@@ -7,6 +7,7 @@ import pytest
 from harness import submission as submissions
 from harness.epsilon import forgetting_quality
 from harness.runs import perform
+from harness.sandbox import WarmParent
 from harness.scoring import Score, score
 from tests.small import small_competition
 
@@ -31,7 +32,7 @@ def evaluate(tmp_path_factory):
         path.write_text(source.replace("CHEAT = True", f"CHEAT = {cheat}"))
         runs = perform(
             submissions.read(path),
-            reference.inputs,
+            parent,
             observer,
             reference.competition.evaluation.limits,
             len(reference.retrained),
@@ -41,7 +42,8 @@ def evaluate(tmp_path_factory):
         )
         return score(runs.pool, reference.retrained, ceiling, labels)
 
-    return evaluate
+    with WarmParent(reference.inputs) as parent:
+        yield evaluate
 
 
 @pytest.mark.parametrize("name", CHEATS)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from harness.competition import Limits
 from harness.models import build
-from harness.sandbox import Sandbox
+from harness.sandbox import Sandbox, WarmParent
 from harness.sandbox.levels import VARIABLE
 from harness.submission import Submission, read
 
@@ -57,16 +57,17 @@ def unread(text: str, name: str = "mine") -> Submission:
 @contextlib.contextmanager
 def at_level(level: str, submission: Submission, inputs: Path, limits: Limits) -> Iterator[Sandbox]:
     """A sandbox at this level, whatever better one the machine has."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = level
-    try:
-        sandbox = Sandbox(submission, inputs, limits, require=level)
-    finally:
-        del os.environ[VARIABLE]
-        if before is not None:
-            os.environ[VARIABLE] = before
-    with sandbox:
-        yield sandbox
+    with WarmParent(inputs, require=level) as parent:
+        before = os.environ.get(VARIABLE)
+        os.environ[VARIABLE] = level
+        try:
+            sandbox = Sandbox(submission, parent, limits)
+        finally:
+            del os.environ[VARIABLE]
+            if before is not None:
+                os.environ[VARIABLE] = before
+        with sandbox:
+            yield sandbox
 
 
 def several(cases: dict[str, str], prelude: str = "") -> tuple[Submission, dict[str, int]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import Sandbox, SandboxError, isolation_level, walls
+from harness.sandbox import Sandbox, SandboxError, WarmParent, isolation_level, walls
 from tests.sandbox.small import LIMITS, at_level, unread
 
 SLEEPS = """
@@ -35,10 +35,11 @@ HOST = f"""
 import json, sys, threading
 from pathlib import Path
 from harness.competition import Limits
-from harness.sandbox import Sandbox
+from harness.sandbox import Sandbox, WarmParent
 from harness.submission import Submission
 submission = Submission("mine", Path("mine.py"), {SLEEPS.encode()!r}, "", ())
-with Sandbox(submission, Path(sys.argv[1]), Limits(**json.loads(sys.argv[2]))) as sandbox:
+limits = Limits(**json.loads(sys.argv[2]))
+with WarmParent(Path(sys.argv[1])) as parent, Sandbox(submission, parent, limits) as sandbox:
     print("started", flush=True)
     threading.Thread(target=sandbox.run, args=[1], daemon=True).start()
     sandbox.run(2)
@@ -61,15 +62,11 @@ def descendants(pid: int) -> list[int]:
 
 
 def runs_of(pid: int) -> list[int]:
-    """Processes that execute a submission: forks of the one that was started with the guest."""
-    guests = [p for p in descendants(pid) if b"harness.sandbox.guest" in command_line(p)]
-    return [p for p in guests if parent_is_one_of(p, guests)]
-
-
-def parent_is_one_of(pid: int, others: list[int]) -> bool:
-    return any(
-        pid in descendants(other) and command_line(other)[:5] != b"bwrap" for other in others
-    )
+    """Processes that execute a submission: forks of a server, which is a fork of the parent."""
+    warm = [p for p in descendants(pid) if b"harness.sandbox.guest" in command_line(p)]
+    warm = [p for p in warm if not command_line(p).startswith((b"bwrap", b"setpriv"))]
+    servers = {child for p in warm for child in descendants(p)}
+    return [p for p in warm if any(p in descendants(server) for server in servers)]
 
 
 def command_line(pid: int) -> bytes:
@@ -185,7 +182,7 @@ def test_runs_killed_at_random_are_the_hosts_fault_and_the_others_go_on(inputs: 
     if isolation_level()[0] == "none":
         pytest.skip("without a pid namespace a run can kill itself, so it is a verdict")
     chance = random.Random(4)
-    with Sandbox(unread(SLOW), inputs, LIMITS) as sandbox:
+    with WarmParent(inputs) as parent, Sandbox(unread(SLOW), parent, LIMITS) as sandbox:
         undisturbed = sandbox.run(1).weights["fc.bias"]
         for _ in range(10):
             done = threading.Event()
@@ -213,8 +210,9 @@ def test_a_sandbox_that_cannot_start_says_why(inputs: Path, tmp_path: Path) -> N
     for path in inputs.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "retain.safetensors").write_bytes(b"not a tensor")
-    with pytest.raises(SandboxError, match="did not start: (.|\n)*SafetensorError"):
-        Sandbox(unread(SLOW), tmp_path, LIMITS)
+    wanted = pytest.raises(SandboxError, match="did not start: (.|\n)*SafetensorError")
+    with WarmParent(tmp_path) as parent, wanted:
+        Sandbox(unread(SLOW), parent, LIMITS)
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -227,7 +225,7 @@ def test_closing_ends_the_runs_under_way(inputs: Path) -> None:
         except BaseException as error:
             raised.append(error)
 
-    with Sandbox(unread(SLEEPS), inputs, LIMITS) as sandbox:
+    with WarmParent(inputs) as parent, Sandbox(unread(SLEEPS), parent, LIMITS) as sandbox:
         thread = threading.Thread(target=run, args=[sandbox])
         thread.start()
         eventually(lambda: runs_of(os.getpid()))

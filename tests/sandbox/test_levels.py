@@ -10,7 +10,15 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
-from harness.sandbox import Sandbox, SandboxError, isolation_level, levels, policy, walls
+from harness.sandbox import (
+    Sandbox,
+    SandboxError,
+    WarmParent,
+    isolation_level,
+    levels,
+    policy,
+    walls,
+)
 from tests.sandbox.small import LIMITS, at_level, unread
 
 NOISE = """
@@ -25,10 +33,11 @@ HOST = f"""
 import json, os, sys
 from pathlib import Path
 from harness.competition import Limits
-from harness.sandbox import Sandbox
+from harness.sandbox import Sandbox, WarmParent
 from harness.submission import Submission
 submission = Submission("mine", Path("mine.py"), {NOISE.encode()!r}, "", ())
-with Sandbox(submission, Path(sys.argv[1]), Limits(**json.loads(sys.argv[2]))) as sandbox:
+limits = Limits(**json.loads(sys.argv[2]))
+with WarmParent(Path(sys.argv[1])) as parent, Sandbox(submission, parent, limits) as sandbox:
     result = sandbox.run(5)
 assert "torch" not in sys.modules
 print(json.dumps([sandbox.level, sandbox.missing, result.weights["fc.bias"].tolist(),
@@ -104,7 +113,7 @@ def test_a_level_that_is_not_had_is_refused_with_the_reason(
 ) -> None:
     monkeypatch.setenv(levels.VARIABLE, "none")
     with pytest.raises(SandboxError, match=r"'full' is required, but only 'none' holds: .*=none"):
-        Sandbox(unread(NOISE), inputs, LIMITS, require="full")
+        Sandbox(unread(NOISE), WarmParent(inputs, require="full"), LIMITS)
 
 
 def test_a_level_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

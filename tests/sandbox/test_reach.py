@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import Sandbox, policy, walls
+from harness.sandbox import Sandbox, WarmParent, policy, walls
 from tests.sandbox.small import LIMITS, unread
 
 LISTING = """
@@ -43,9 +43,9 @@ def unlearning(net, retain, forget, val):
 
 
 @pytest.fixture(scope="module")
-def seen(inputs: Path) -> Iterator[dict]:
+def seen(parent: WarmParent) -> Iterator[dict]:
     visible = ", ".join(repr(folder) for folder in walls.visible())
-    with Sandbox(unread(LISTING.format(visible=visible)), inputs, LIMITS) as sandbox:
+    with Sandbox(unread(LISTING.format(visible=visible)), parent, LIMITS) as sandbox:
         if sandbox.level != "full":
             pytest.skip(f"this machine gives {sandbox.level}: {sandbox.missing}")
         yield json.loads(sandbox.run(0).output)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.sandbox import RunResult, Sandbox
+from harness.sandbox import RunResult, Sandbox, WarmParent
 from tests.sandbox.small import FORGET, LIMITS, RETAIN, VALIDATION, several
 
 CASES = {
@@ -116,13 +116,10 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def run(inputs: Path) -> Iterator[Callable[..., RunResult]]:
+def run(parent: WarmParent) -> Iterator[Callable[..., RunResult]]:
     """Run a case, with a seed of its own."""
     submission, cases = several(CASES)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOST_SECRET", "unguessable")
-        sandbox = Sandbox(submission, inputs, LIMITS)
-    with sandbox:
+    with Sandbox(submission, parent, LIMITS) as sandbox:
         yield lambda case, seed=0: sandbox.run(1000 * seed + cases[case])
 
 
