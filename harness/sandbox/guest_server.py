@@ -27,6 +27,7 @@ class _Run:
     status: int  # write end of the host's status pipe
     ready: int  # read end: one line from the child when its walls stand
     started: float | None = None
+    looked: float = 0.0
     reason: str = ""
     fault: str = ""
     peak_mb: float = 0.0
@@ -153,9 +154,13 @@ class Server:
         """End a run that has had its time or takes too much memory."""
         if run.started is None:
             return
-        if time.monotonic() - run.started > self.seconds:
+        now = time.monotonic()
+        if now - run.started > self.seconds:
             self._kill(run, "timeout")
             return
+        if now - run.looked < policy.WATCH_SECONDS / 2:
+            return  # something happened to another run
+        run.looked = now
         used_mb = guest_memory.used_mb(run.pid, self.memory_mb)
         run.peak_mb = max(run.peak_mb, used_mb)
         if used_mb > self.memory_mb:
