@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="submitted .py files (default: all in submissions/)",
+        help="submitted .py or .ipynb files (default: all in submissions/)",
     )
     _common(evaluate)
     evaluate.add_argument(
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a submission twice and say whether it would be accepted.",
         epilog="example: python -m harness check submissions/mine.py",
     )
-    check.add_argument("path", type=Path, metavar="FILE", help="a submitted .py file")
+    check.add_argument("path", type=Path, metavar="FILE", help="a submitted .py or .ipynb file")
     check.add_argument("--competition", default="digits", help=_COMPETITION)
     check.set_defaults(command=_check)
 
@@ -108,13 +108,14 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from harness import evaluation
+    from harness import submission as submissions
 
     named = bool(options.paths)
-    paths = options.paths or sorted(SUBMISSIONS.glob("*.py"))
+    paths = options.paths or submissions.find(SUBMISSIONS)
     if not paths:
         print(
-            f"error: there is no .py file in {SUBMISSIONS}/; copy submissions/template.py there, "
-            "or name a file",
+            f"error: there is no .py or .ipynb file in {SUBMISSIONS}/; "
+            "copy submissions/template.py there, or name a file",
             file=sys.stderr,
         )
         return HOST_FAULT

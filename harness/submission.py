@@ -8,7 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-MAX_SOURCE_BYTES = 1 << 20
+from harness import notebook
+
+SUFFIXES = (".py", ".ipynb")
+LARGEST = {".py": 1 << 20, ".ipynb": 1 << 25}  # bytes; a notebook's cells have outputs too
 PARAMETERS = 4  # net, retain, forget, val
 VERDICTS = (
     "invalid_submission",
@@ -54,7 +57,7 @@ class Submission:
     path : Path
         Where it was read.
     source : bytes
-        Its content; what is run is this, whatever becomes of the file.
+        The Python in it; what is run is this, whatever becomes of the file.
     sha256 : str
         Of `source`, in hexadecimal.
     imports : tuple of str
@@ -85,18 +88,29 @@ def read(path: Path) -> Submission:
     return Submission(path.stem, path, source, digest, _third_party_imports(tree))
 
 
+def find(folder: Path) -> list[Path]:
+    """The submissions in a folder, by name."""
+    return sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
+
+
 def _source(path: Path) -> bytes:
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise FileNotFoundError(f"{path} {what}; a submission is one .py file")
-    if path.suffix != ".py":
-        raise _invalid(f"{path.name}: a submission's name ends in .py.")
-    if (size := path.stat().st_size) > MAX_SOURCE_BYTES:
+        raise FileNotFoundError(f"{path} {what}; a submission is one .py or .ipynb file")
+    if path.suffix not in SUFFIXES:
+        raise _invalid(f"{path.name}: a submission's name ends in {' or '.join(SUFFIXES)}.")
+    if (size := path.stat().st_size) > (largest := LARGEST[path.suffix]):
         raise _invalid(
-            f"{path.name} has {size:,} bytes; at most {MAX_SOURCE_BYTES:,} are taken. "
+            f"{path.name} has {size:,} bytes; at most {largest:,} are taken. "
             "Weights and data cannot be submitted."
         )
-    return path.read_bytes()
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        return content
+    try:
+        return notebook.extract(content)
+    except notebook.NotebookError as error:
+        raise _invalid(f"{path.name}: {error}") from None
 
 
 def _parse(source: bytes, filename: str) -> ast.Module:

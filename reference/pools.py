@@ -115,7 +115,15 @@ def _write_inputs(inputs: Store, competition: Competition, data: Data) -> None:
         if inputs.get(name) is None:
             inputs.put(name, getattr(data, name))
     settings = asdict(competition.model) | {"batch_size": competition.training.batch_size}
-    store.write(inputs.folder / "competition.json", json.dumps(settings))
+    counts = np.bincount(data.train["label"], minlength=data.classes)
+    # As the challenge had them: scikit-learn's "balanced" weights, the rarer the heavier.
+    weights = counts.sum() / (data.classes * np.maximum(counts, 1))
+    for name, content in (
+        ("competition.json", json.dumps(settings)),
+        ("age_class_weights.json", json.dumps(weights.tolist())),
+        ("empty.txt", ""),
+    ):
+        store.write(inputs.folder / name, content)
 
 
 def _train_missing(

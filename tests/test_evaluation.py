@@ -199,7 +199,7 @@ def test_a_named_file_that_fails_is_an_exit_code_and_is_tried_again(workspace):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([], "there is no .py file in submissions/"),
+        ([], "there is no .py or .ipynb file in submissions/"),
         (["none.py"], "none.py does not exist"),
         (["submissions"], "submissions is not a file"),
         (["one.py", "two/one.py"], "would share the row 'one'"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.submission import MAX_SOURCE_BYTES, Verdict, read
+from harness.submission import LARGEST, Verdict, read
 
 
 def write(folder, content: str | bytes, name: str = "mine.py"):
@@ -44,7 +44,7 @@ def test_what_can_be_called_is_read(tmp_path, source):
         ("\tx = 1\n  y = 2", "mine.py, line"),
         ("x = 1\0", "null bytes"),
         (b"# caf\xe9\n", "not UTF-8 (byte 5"),
-        ("x = '" + "a" * MAX_SOURCE_BYTES + "'", "Weights and data cannot be submitted"),
+        ("x = '" + "a" * LARGEST[".py"] + "'", "Weights and data cannot be submitted"),
     ],
 )
 def test_what_cannot_be_a_submission_is_explained(tmp_path, source, complaint):
@@ -61,7 +61,7 @@ def test_another_suffix_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["none.py", "."])
 def test_what_is_no_file_is_the_callers_mistake(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match="a submission is one .py file"):
+    with pytest.raises(FileNotFoundError, match="a submission is one .py or .ipynb file"):
         read(tmp_path / name)
 
 

@@ -31,7 +31,7 @@ ROOT_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")  # into /usr, or fold
 
 # No /dev/pts and no /dev/tty: there is no terminal to inject into.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-DEVICE_LINKS = {
+_DEVICE_LINKS = {
     "/dev/fd": "/proc/self/fd",
     "/dev/stdin": "/proc/self/fd/0",
     "/dev/stdout": "/proc/self/fd/1",
@@ -63,7 +63,18 @@ INPUT_FILES = (
     "retain.safetensors",
     "forget.safetensors",
     "validation.safetensors",
+    "age_class_weights.json",
+    "empty.txt",
 )
+
+# Where files that were written for the challenge look for things. A notebook's driver takes
+# `empty.txt` for a sign that there are no models to unlearn, and leaves it at that.
+_KAGGLE = {
+    "/kaggle/input/neurips-2023-machine-unlearning": "/inputs",
+    "/kaggle/working": "/tmp",
+    "/kaggle/tmp": "/tmp",
+}
+LINKS = _DEVICE_LINKS | _KAGGLE
 
 
 def gpu_devices() -> list[str]:

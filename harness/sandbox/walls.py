@@ -102,7 +102,7 @@ def _bubblewrap(binds: Mapping[str, str], files: Mapping[str, int]) -> list[str]
     line += ["--proc", "/proc"]
     for path in policy.DEVICES:
         line += ["--dev-bind", path, path]
-    for path, target in policy.DEVICE_LINKS.items():
+    for path, target in policy.LINKS.items():
         line += ["--symlink", target, path]
     if gpus := policy.gpu_devices():
         line += ["--ro-bind", "/sys", "/sys"]  # the driver looks up the PCI bus

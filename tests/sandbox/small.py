@@ -27,6 +27,8 @@ def write_inputs(folder: Path) -> Path:
     torch.manual_seed(0)
     competition = {"architecture": "small_resnet", "arguments": ARGUMENTS, "batch_size": 32}
     (folder / "competition.json").write_text(json.dumps(competition))
+    (folder / "age_class_weights.json").write_text(json.dumps([1.0] * 10))
+    (folder / "empty.txt").touch()
     save_file(build("small_resnet", **ARGUMENTS).state_dict(), folder / "original.safetensors")
     first = 0
     for split, count in (("retain", RETAIN), ("forget", FORGET), ("validation", VALIDATION)):

@@ -1,0 +1,148 @@
+"""A submission out of a Jupyter notebook: `unlearning` and what it needs, not what drives it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import json
+import symtable
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MARK = "# submission"
+
+
+class NotebookError(ValueError):
+    """The submission cannot be told apart from the rest; the message says how to mark it."""
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A statement at the top level of a cell: its text, the names it binds, those it needs."""
+
+    cell: int
+    text: str
+    binds: frozenset[str]
+    needs: frozenset[str]
+
+
+def extract(content: bytes) -> bytes:
+    """The Python source of a notebook's submission.
+
+    Cells whose first line is `# submission` are taken as they are. Where there is none, the
+    definition of `unlearning` is taken, with the statements that bind the names it needs, and
+    those that they need; a driver that loads and zips checkpoints is none of them.
+
+    Parameters
+    ----------
+    content : bytes
+        An `.ipynb` file (nbformat 4).
+
+    Raises
+    ------
+    NotebookError
+        If it is no notebook, or nothing in it can be told to be the submission.
+    """
+    cells = list(_code_cells(content))
+    marked = [(i, text) for i, text in cells if text.lstrip().lower().startswith(MARK)]
+    if marked:
+        return _join(marked)
+    statements = [s for i, text in cells for s in _statements(i, text)]
+    if not any("unlearning" in s.binds for s in statements):
+        raise NotebookError(
+            "no cell defines a function `unlearning` at its top level; define it there, or let "
+            f"the cells that are the submission begin with the line `{MARK}`."
+        )
+    return _join([(s.cell, s.text) for s in _needed(statements)])
+
+
+def _code_cells(content: bytes) -> Iterator[tuple[int, str]]:
+    """Number and Python text of the code cells, without the magics of Jupyter."""
+    try:
+        notebook = json.loads(content)
+        cells = [
+            (i, "".join(cell["source"]))
+            for i, cell in enumerate(notebook["cells"], start=1)
+            if cell["cell_type"] == "code"
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise NotebookError(
+            f"it is not a Jupyter notebook of format 4 ({type(error).__name__}: {error})."
+        ) from None
+    for i, text in cells:
+        if text.startswith("%%") and not text.startswith(("%%time", "%%capture")):
+            continue  # another language
+        lines = ["" if line.lstrip()[:1] in ("%", "!") else line for line in text.splitlines()]
+        yield i, "\n".join(lines)
+
+
+def _statements(cell: int, text: str) -> Iterator[_Statement]:
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise NotebookError(
+            f"cell {cell}, line {error.lineno}: {error.msg}. If the cell is no part of the "
+            f"submission, let those that are begin with the line `{MARK}`."
+        ) from None
+    lines = text.splitlines()
+    for node in tree.body:
+        decorators = getattr(node, "decorator_list", [])
+        first = min([node.lineno, *(d.lineno for d in decorators)])
+        source = "\n".join(lines[first - 1 : node.end_lineno])
+        yield _Statement(cell, source, *_names(source))
+
+
+def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Global names that a statement binds or changes, and those that it needs."""
+    table = symtable.symtable(source, "cell", "exec")
+    binds = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
+    binds |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_imported()}
+    needs = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
+    todo = table.get_children()
+    while todo:
+        inner = todo.pop()
+        todo += inner.get_children()
+        needs |= {s.get_name() for s in inner.get_symbols() if s.is_global() and s.is_referenced()}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.alias) and node.name == "*":
+            binds.add("*")
+        # `settings["epochs"] = 3` and `settings.epochs = 3` are part of what `settings` is.
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            while isinstance(node, ast.Subscript | ast.Attribute):
+                node = node.value  # type: ignore[assignment]
+            if isinstance(node, ast.Name):
+                binds.add(node.id)
+    return frozenset(binds), frozenset(needs - set(vars(builtins)))
+
+
+def _needed(statements: list[_Statement]) -> list[_Statement]:
+    """`unlearning`, and all that it needs, in the order of the notebook."""
+    wanted, taken = {"unlearning"}, set()
+    while True:
+        new = {
+            i
+            for i, s in enumerate(statements)
+            if i not in taken and (s.binds & wanted or "*" in s.binds)
+        }
+        if not new:
+            return [statements[i] for i in sorted(taken)]
+        for i in new:
+            statement = statements[i]
+            if "unlearning" in statement.needs and "unlearning" not in statement.binds:
+                raise NotebookError(
+                    f"cell {statement.cell} calls `unlearning` and binds a name that it needs "
+                    f"({', '.join(sorted(statement.binds & wanted))}), so it cannot be told "
+                    "whether it belongs to the submission; let the cells that do begin with the "
+                    f"line `{MARK}`."
+                )
+            wanted |= statement.needs
+        taken |= new
+
+
+def _join(parts: list[tuple[int, str]]) -> bytes:
+    source = ""
+    before = None
+    for cell, text in parts:
+        source += ("" if cell == before else f"# cell {cell}\n") + text + "\n"
+        before = cell
+    return source.encode()
