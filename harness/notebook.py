@@ -109,7 +109,7 @@ def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
         # `settings["epochs"] = 3` and `settings.epochs = 3` are part of what `settings` is.
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
             while isinstance(node, ast.Subscript | ast.Attribute):
-                node = node.value  # type: ignore[assignment]
+                node = node.value
             if isinstance(node, ast.Name):
                 binds.add(node.id)
     return frozenset(binds), frozenset(needs - set(vars(builtins)))
@@ -117,7 +117,7 @@ def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
 
 def _needed(statements: list[_Statement]) -> list[_Statement]:
     """`unlearning`, and all that it needs, in the order of the notebook."""
-    wanted, taken = {"unlearning"}, set()
+    wanted, taken = {"unlearning"}, set[int]()
     while True:
         new = {
             i

@@ -1,0 +1,64 @@
+"""`make check`: what an evaluation would find, said after two runs."""
+
+import pytest
+
+from harness.__main__ import main
+from tests.small import small_toml
+
+NOISE = """
+import torch
+
+def unlearning(net, retain, forget, val):
+    print("hello")
+    with torch.no_grad():
+        net.fc.bias.add_(0.1 * torch.randn(10))
+"""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("check")
+    small_toml(folder)
+    return folder
+
+
+@pytest.fixture
+def check(workspace, monkeypatch, capsys):
+    monkeypatch.chdir(workspace)
+
+    def check(source: str) -> tuple[int, str]:
+        (workspace / "mine.py").write_text(source)
+        code = main(["check", "--competition", "small.toml", "mine.py"])
+        return code, capsys.readouterr().out
+
+    return check
+
+
+def test_a_sound_file_is_accepted_with_its_figures(check):
+    code, said = check(NOISE)
+    assert code == 0
+    assert "mine.py would be accepted" in said
+    assert "two seeds give different weights" in said
+    assert "32 runs take about 0.0 min here, within the limit of 60 min" in said
+    assert "of a retraining, within 20%" in said
+    assert "forget accuracy: " in said
+    assert "printed:\nhello" in said
+
+
+def test_a_fixed_seed_is_warned_of(check):
+    code, said = check(NOISE.replace("with", "torch.manual_seed(1)\n    with"))
+    assert code == 0
+    assert "WARNING, two seeds gave the same weights" in said
+
+
+def test_what_takes_as_long_as_retraining_is_warned_of(check):
+    code, said = check("import time\n" + NOISE + "    time.sleep(2)\n")
+    assert code == 0
+    assert "of a retraining, WARNING, flagged above 20%" in said
+
+
+def test_a_verdict_is_that_of_an_evaluation(check):
+    code, said = check("def unlearning(net, retain, forget, val): return 'done'")
+    assert code == 1
+    assert "invalid_submission: `unlearning` returned an object of type str" in said
+    assert "would be accepted" not in said
