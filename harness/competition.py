@@ -152,12 +152,7 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
         that makes no sense.
     """
     path = find(name)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CompetitionError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CompetitionError(f"{path} is not TOML: {error}") from None
+    content = _read(path)
     asked = {"runs": runs, "require_isolation": require_isolation}
     try:
         competition = _parse(Competition, {"name": path.stem} | content, "")
@@ -168,6 +163,31 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
         return _check(replace(competition, evaluation=evaluation))
     except CompetitionError as error:
         raise CompetitionError(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The content of a TOML file, over that of the competition which it `extends`."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CompetitionError(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CompetitionError(f"{path} is not TOML: {error}") from None
+    if "extends" not in content:
+        return content
+    base = find(str(content.pop("extends")))
+    if base.exists() and base.samefile(path):
+        raise CompetitionError(f"{path} extends itself")
+    return _over(_read(base), content)
+
+
+def _over(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """`content` where it says something, `base` elsewhere; tables are merged, values replaced."""
+    merged = base | content
+    for key in base.keys() & content.keys():
+        if isinstance(base[key], dict) and isinstance(content[key], dict):
+            merged[key] = _over(base[key], content[key])
+    return merged
 
 
 _T = TypeVar("_T")

@@ -25,9 +25,9 @@ def small_toml(folder: Path) -> Path:
     return path
 
 
-def small_competition(workspace: Path) -> tuple[Reference, Observer]:
-    """Its reference, trained below `workspace`, and what computes outputs for it."""
-    settings = competition.load(str(small_toml(workspace)))
+def small_competition(workspace: Path, toml: Path | None = None) -> tuple[Reference, Observer]:
+    """Its reference, or another's, trained below `workspace`, and what computes outputs for it."""
+    settings = competition.load(str(toml or small_toml(workspace)))
     here = Path.cwd()
     os.chdir(workspace)
     try:

@@ -51,6 +51,29 @@ def test_what_makes_no_sense_is_refused_by_name(tmp_path, old, new, complaint):
     assert complaint in str(error.value)
 
 
+def test_a_competition_may_extend_another(tmp_path):
+    text = 'extends = "digits"\n[splits]\nforget.start = 3\n[evaluation]\nruns = 64\n'
+    private, digits = competition.load(write(tmp_path, text)), competition.load("digits")
+    assert private.name == "mine"
+    assert (private.splits.forget.start, private.splits.forget.count) == (3, 64)
+    assert replace(private.splits, forget=digits.splits.forget) == digits.splits
+    assert (private.evaluation.runs, private.training) == (64, digits.training)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('extends = "nothing"', "no competition 'nothing'; there are: .*digits"),
+        ('extends = "{path}"', "mine.toml extends itself"),
+        ('extends = "digits"\n[splits]\nretian = 3', "unknown key splits.retian"),
+    ],
+)
+def test_what_cannot_be_extended_is_said(tmp_path, text, complaint):
+    path = tmp_path / "mine.toml"
+    with pytest.raises(CompetitionError, match=complaint):
+        competition.load(write(tmp_path, text.replace("{path}", str(path))))
+
+
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(CompetitionError, match="no competition 'digit'; there are: .*digits"):
         competition.load("digit")

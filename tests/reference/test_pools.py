@@ -55,7 +55,9 @@ def test_a_submission_sees_its_inputs_and_no_test_image(workspace):
     reference = prepare(QUICK, progress=False)
     files = {path.name for path in reference.inputs.iterdir()}
     assert files == {
+        "age_class_weights.json",
         "competition.json",
+        "empty.txt",
         "forget.safetensors",
         "manifest.jsonl",
         "original.safetensors",
@@ -92,7 +94,7 @@ def test_a_deleted_or_damaged_cache_is_remade_with_the_same_accuracies(workspace
 
 
 def test_another_recipe_has_another_cache(workspace):
-    other = replace(QUICK, training=replace(QUICK.training, seed=1))
+    other = replace(QUICK, training=replace(QUICK.training, seed=2))
     assert prepare(other, progress=False).folder != prepare(QUICK, progress=False).folder
 
 
