@@ -4,7 +4,7 @@ PYTHON = python3
 HARNESS = .venv/bin/python -m harness
 OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check reference leaderboard test lint bench clean
+.PHONY: evaluate check reference leaderboard test lint ablation bench clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
@@ -25,6 +25,9 @@ lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+ablation: .venv/installed
+	.venv/bin/python -m tests.benchmarks.ablation $(RUNS)
 
 bench: .venv/installed
 	.venv/bin/python -m tests.benchmarks
