@@ -4,13 +4,16 @@ PYTHON = python3
 HARNESS = .venv/bin/python -m harness
 OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check reference leaderboard test lint ablation bench clean
+.PHONY: evaluate check new reference leaderboard test lint ablation bench clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
 
 check: .venv/installed
 	@$(HARNESS) check --competition $(COMPETITION) $(SUBMISSION)
+
+new: .venv/installed
+	@$(HARNESS) new $(NAME)
 
 reference: .venv/installed
 	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS))

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import shtab
+
 SUBMISSIONS = Path("submissions")
 HOST_FAULT = 2
 
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("none", "partial", "full"),
         help="refuse to run under less (default: the competition's own)",
     )
+    evaluate.add_argument("--json", action="store_true", help=_JSON)
     evaluate.set_defaults(command=_evaluate)
 
     check = verbs.add_parser(
@@ -92,10 +95,28 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: python -m harness leaderboard",
     )
     leaderboard.add_argument("--competition", default="digits", help=_COMPETITION)
+    leaderboard.add_argument("--json", action="store_true", help=_JSON)
     leaderboard.set_defaults(command=_leaderboard)
+
+    new = verbs.add_parser(
+        "new",
+        help="start a submission: a copy of the template, under a name of yours",
+        description="Start a submission: a copy of the template, under a name of yours.",
+        epilog="example: python -m harness new mine",
+    )
+    new.add_argument("name", type=_name, metavar="NAME", help="of its row on the leaderboard")
+    new.set_defaults(command=_new)
+    shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
     return parser
 
 
+def _name(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: use letters, digits and _")
+    return text
+
+
+_JSON = "print the leaderboard as JSON, one object a row, and nothing else to stdout"
 _COMPETITION = "a name in reference/, or a TOML file (default: digits)"
 
 
@@ -124,8 +145,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         paths, options.competition, options.runs, options.require_isolation, retry=named
     ):
         failed += row["status"] != "scored"
-        print(_line(row), flush=True)
-    print()
+        print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
+    print(file=sys.stderr if options.json else sys.stdout)
     _leaderboard(options)
     return 1 if named and failed else 0
 
@@ -165,8 +186,22 @@ def _leaderboard(options: argparse.Namespace) -> int:
     if not path.exists():
         print(f"error: there is no {path} yet: evaluate something first", file=sys.stderr)
         return HOST_FAULT
-    print(leaderboard.table(leaderboard.read(path)))
-    print(f"\n{path}")
+    frame = leaderboard.read(path)
+    if options.json:
+        print(frame.to_json(orient="records", indent=1))
+    else:
+        print(f"{leaderboard.table(frame)}\n\n{path}")
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    path = SUBMISSIONS / f"{options.name}.py"
+    if path.exists():
+        print(f"error: {path} is there already; take another name", file=sys.stderr)
+        return HOST_FAULT
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes((Path(__file__).parents[1] / "submissions/template.py").read_bytes())
+    print(f"{path}: change it, then make check SUBMISSION={path}")
     return 0
 
 

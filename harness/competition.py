@@ -6,6 +6,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -132,7 +133,8 @@ def find(name: str) -> Path:
         if (path := place / f"{name}.toml").is_file():
             return path
     known = sorted({path.stem for place in places for path in place.glob("*.toml")})
-    raise CompetitionError(f"no competition {name!r}; there are: {', '.join(known)}")
+    nearest = "".join(f" did you mean {n!r}?" for n in get_close_matches(name, known, 1))
+    raise CompetitionError(f"no competition {name!r};{nearest} there are: {', '.join(known)}")
 
 
 def load(name: str, runs: int | None = None, require_isolation: str | None = None) -> Competition:

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from harness import notebook
@@ -96,7 +97,9 @@ def find(folder: Path) -> list[Path]:
 def _source(path: Path) -> bytes:
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise FileNotFoundError(f"{path} {what}; a submission is one .py or .ipynb file")
+        others = [other.name for other in find(path.parent)]
+        nearest = "".join(f"; did you mean {n}?" for n in get_close_matches(path.name, others, 1))
+        raise FileNotFoundError(f"{path} {what}; a submission is one .py or .ipynb file{nearest}")
     if path.suffix not in SUFFIXES:
         raise _invalid(f"{path.name}: a submission's name ends in {' or '.join(SUFFIXES)}.")
     if (size := path.stat().st_size) > (largest := LARGEST[path.suffix]):
