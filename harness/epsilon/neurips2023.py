@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -56,9 +58,7 @@ def epsilons(unlearned: np.ndarray, retrained: np.ndarray, delta: float = 1e-5) 
     """
     unlearned, retrained = np.asarray(unlearned), np.asarray(retrained)
     check_pair(unlearned, retrained)
-    # Keyed by which pool the rule predicts, as the errors swap their meaning with it.
-    table = _epsilon_table(len(retrained), len(unlearned), delta)
-    tables = {True: table, False: np.ascontiguousarray(table.T)}
+    tables = _epsilon_tables(len(retrained), len(unlearned), delta)
     pools = (np.sort(pool.astype(np.float32), axis=0) for pool in (unlearned, retrained))
     columns = zip(*(np.ascontiguousarray(pool.T) for pool in pools), strict=True)
     return np.array([_epsilon(u, r, tables) for u, r in columns])
@@ -99,10 +99,14 @@ def forgetting_quality(epsilons: np.ndarray, n_models: int) -> float:
     return float(np.mean(np.where(counted, np.exp2(-bins), 0.0)))
 
 
-def _epsilon_table(n_negative: int, n_positive: int, delta: float) -> np.ndarray:
-    """Epsilon by number of false positives (rows) and of false negatives; −inf is discarded."""
-    fpr = np.arange(n_negative + 1)[:, None] / n_negative
-    fnr = np.arange(n_positive + 1) / n_positive
+@functools.lru_cache(maxsize=2)
+def _epsilon_tables(n_retrained: int, n_unlearned: int, delta: float) -> dict[bool, np.ndarray]:
+    """Epsilon by number of false positives (rows) and of false negatives; −inf is discarded.
+
+    Keyed by whether the rule predicts unlearned, as the errors swap their meaning with it.
+    """
+    fpr = np.arange(n_retrained + 1)[:, None] / n_retrained
+    fnr = np.arange(n_unlearned + 1) / n_unlearned
     with np.errstate(divide="ignore", invalid="ignore"):
         table = np.maximum(
             np.log(np.maximum(1 - delta - fpr, 0)) - np.log(fnr),
@@ -110,7 +114,8 @@ def _epsilon_table(n_negative: int, n_positive: int, delta: float) -> np.ndarray
         )
     table[0, :] = table[:, 0] = -np.inf
     table[0, 0] = np.inf
-    return table.astype(np.float32)
+    table = table.astype(np.float32)
+    return {True: table, False: np.ascontiguousarray(table.T)}
 
 
 def _epsilon(u: np.ndarray, r: np.ndarray, tables: dict[bool, np.ndarray]) -> float:
