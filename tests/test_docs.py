@@ -1,0 +1,64 @@
+"""What the documents tell a reader to type can be typed, and what they link to is there."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from harness import competition
+from harness.__main__ import _parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "BENCHMARKS.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+TEXTS = {page.name: page.read_text() for page in PAGES}
+# Commands stand in a line of their own, or between backticks.
+COMMAND = re.compile(r"(?:^ {4}|`)((?:make|python -m|harness) [^`\n#]+)", re.MULTILINE)
+COMMANDS = sorted({m.strip() for text in TEXTS.values() for m in COMMAND.findall(text)})
+TOMLS = [
+    block
+    for text in TEXTS.values()
+    for block in re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", text, re.MULTILINE)
+    if "[splits]" in block
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_can_be_typed(command):
+    words = shlex.split(command)
+    if words[0] == "make":
+        done = subprocess.run(
+            ["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    elif words[2].startswith("tests."):
+        assert importlib.util.find_spec(words[2].removesuffix(".NAME"))
+    else:
+        words = words[1:] if words[0] == "harness" else words[3:]
+        try:
+            _parser().parse_args(words)
+        except SystemExit as end:
+            assert end.code == 0
+
+
+def test_commands_and_competitions_were_found():
+    assert {"make evaluate", "make test"} <= set(COMMANDS)
+    assert len(TOMLS) >= 2
+
+
+@pytest.mark.parametrize("block", TOMLS)
+def test_a_competition_in_the_documents_is_one(tmp_path, block):
+    path = tmp_path / "mine.toml"
+    path.write_text(dedent(block).partition("make evaluate")[0])
+    assert competition.load(str(path)).evaluation.runs > 0
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_link_leads_somewhere(name):
+    page = next(page for page in PAGES if page.name == name)
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", TEXTS[name]):
+        assert (page.parent / target).exists(), target
