@@ -128,3 +128,16 @@ def test_a_file_says_what_it_answers_for_and_stays_short(module):
     text = path.read_text()
     assert ast.get_docstring(ast.parse(text)), f"{path} has no first line"
     assert len(text.splitlines()) <= 310, f"{path} is more than one thing"
+
+
+def test_no_duration_follows_the_wall_clock() -> None:
+    """A clock that jumps changes when a row says it was made, and nothing else."""
+    found = [
+        (path.name, line.strip())
+        for folder in ("harness", "reference")
+        for path in (ROOT / folder).rglob("*.py")
+        for line in path.read_text().splitlines()
+        if "time.time(" in line or "datetime.now(" in line or "utcnow" in line
+    ]
+    assert [name for name, _ in found] == ["evaluation.py"]
+    assert "evaluated_at" in found[0][1]
