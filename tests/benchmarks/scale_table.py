@@ -28,7 +28,7 @@ def unlearned_pool(case: str, rng: np.random.Generator, examples: int) -> np.nda
         case ["two", "modes"]:
             return rng.choice([-1.0, 1.0], z.shape) + 0.3 * z
         case ["quarter", "identical"]:
-            z[: MODELS // 4] = z[0]
+            z[: MODELS // 4] = 0
         case ["spike"]:
             z[:] = 0.5
     return z
@@ -45,7 +45,7 @@ CASES = {
     "sd 2": "sd × 2",
     "half shifted": "half the runs shifted 1 sd",
     "two modes": "two modes at ±1 sd, each of 0.3 sd",
-    "quarter identical": "a quarter of the runs identical",
+    "quarter identical": "a quarter of the runs identical, at the mean",
     "spike": "spike exploit (511 equal, one × 10)",
 }
 
