@@ -13,7 +13,8 @@ from reference.pools import prepare
 HERE = Path(__file__).parent
 REFERENCE = prepare(competition.load("digits"))
 LABELS = REFERENCE.data.forget["label"]
-RETRAINED = harness.confidences(REFERENCE.retrained.forget_logits, LABELS)
+FORGET = REFERENCE.retrained.forget_logits
+RETRAINED = harness.confidences(FORGET, LABELS)
 METHODS = {"finetune": "C1", "template": "C0", "retrain": "C2"}
 STYLE = {"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 
@@ -31,10 +32,10 @@ def confidences(example: int) -> None:
     everything = np.concatenate([RETRAINED[:, example], *pools.values()])
     bins = np.linspace(everything.min(), everything.max(), 60)
     for axis, (name, phi) in zip(axes, pools.items(), strict=True):
-        quality = harness.forgetting_quality(phi[:, None], RETRAINED[:, [example]])
+        everywhere = harness.forgetting_quality(logits(name), FORGET, LABELS)
         axis.hist(RETRAINED[:, example], bins, color="0.6", label="512 retrained models")
         axis.hist(phi, bins, color=METHODS[name], alpha=0.6, label=f"512 runs of {name}")
-        axis.set_title(f"{name}: ε = {quality.epsilons[0]:.2f}", loc="left")
+        axis.set_title(f"{name}: ε = {everywhere.epsilons[example]:.2f}", loc="left")
         axis.legend(frameon=False)
         axis.set_yticks([])
     axes[-1].set_xlabel("logit-scaled confidence φ of one forget example")
@@ -49,7 +50,7 @@ def spike() -> None:
     official = harness.neurips2023.forgetting_quality(
         harness.neurips2023.epsilons(phi, RETRAINED), 512
     )
-    sound = harness.forgetting_quality(original, REFERENCE.retrained.forget_logits, LABELS)
+    sound = harness.forgetting_quality(original, FORGET, LABELS)
     figure, axis = plt.subplots(figsize=(6.5, 2.4))
     axis.hist(RETRAINED[:, 0], 60, color="0.6", label="512 retrained models")
     axis.hist(phi[:, 0], 60, color="C3", alpha=0.6, label="511 equal runs, and one × 10")
@@ -66,13 +67,13 @@ def spike() -> None:
 def runs() -> None:
     """The same submissions scored with fewer of their runs."""
     numbers = [32, 64, 128, 256, 512]
-    reference, second = REFERENCE.retrained.forget_logits, REFERENCE.second.forget_logits
+    second = REFERENCE.second.forget_logits
     figure, axis = plt.subplots(figsize=(6.5, 3))
     for name, color in METHODS.items():
         mine = logits(name)
         scores = [
-            harness.forgetting_quality(mine[:n], reference[:n], LABELS).value
-            / harness.forgetting_quality(second[:n], reference[:n], LABELS).value
+            harness.forgetting_quality(mine[:n], FORGET[:n], LABELS).value
+            / harness.forgetting_quality(second[:n], FORGET[:n], LABELS).value
             for n in numbers
         ]
         axis.plot(numbers, scores, "o-", color=color, label=name)
