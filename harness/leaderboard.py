@@ -80,7 +80,12 @@ def update(results: Path, key: str) -> pd.DataFrame:
 
 def read(path: Path) -> pd.DataFrame:
     """The leaderboard that `update` wrote."""
-    return pd.read_csv(path, dtype={"rank": "Int64", "rank_group": "Int64"})
+    # A converter takes a name as it stands, where a type would make a missing value of "null".
+    return pd.read_csv(
+        path,
+        dtype={"rank": "Int64", "rank_group": "Int64"},
+        converters={"submission": str},
+    )
 
 
 def table(frame: pd.DataFrame) -> str:
