@@ -29,16 +29,6 @@ SUBMISSIONS = {
 VOID = {"meta", "img", "br"}
 
 
-def harness(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness", *words, "--competition", "small.toml"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-
-
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory) -> Path:
     """A workspace of two submissions that were scored and one that failed."""
@@ -47,7 +37,13 @@ def evaluated(tmp_path_factory) -> Path:
     (folder / "submissions").mkdir()
     for name, source in SUBMISSIONS.items():
         (folder / f"submissions/{name}.py").write_text(source)
-    done = harness(folder, "evaluate", "--runs", "16")
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "evaluate", "--competition", "small.toml", "--runs=16"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("report.html\n"), done.stdout + done.stderr
     return folder

@@ -12,21 +12,23 @@ from urllib.parse import quote
 import pandas as pd
 import pytest
 
+from harness.__main__ import main
 from harness.report.sections import NO_EXAMPLES, NO_OUTPUTS, NO_REFERENCE
-from tests.report.conftest import ODD, ROOT, SUBMISSIONS, Page, harness, report
+from tests.report.conftest import ODD, ROOT, SUBMISSIONS, Page, report
 
 PER_SUBMISSION = 5_000_000 / 20  # bytes
 
 
 @pytest.fixture
-def workspace(evaluated, tmp_path):
+def workspace(evaluated, tmp_path, monkeypatch):
     """A copy of the evaluated competition, to take from."""
-    return shutil.copytree(evaluated, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(evaluated, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def redrawn(workspace) -> Page:
-    done = harness(workspace, "report")
-    assert done.returncode == 0, done.stderr
+    assert main(["report", "--competition", "small.toml"]) == 0
     return Page(report(workspace).read_text(encoding="utf-8"))
 
 
@@ -153,22 +155,21 @@ def test_examples_of_another_evaluation_are_not_taken_for_its_own(workspace):
     assert notes(redrawn(workspace)) == [NO_EXAMPLES.format(runs=16)]
 
 
-def test_a_page_that_cannot_be_written_costs_no_result(workspace):
+def test_a_page_that_cannot_be_written_costs_no_result(workspace, capsys):
     report(workspace).unlink()
     report(workspace).mkdir()
     (workspace / "results/small/leaderboard.csv").unlink()
-    done = harness(workspace, "evaluate", "--runs", "16")
-    assert done.returncode == 0
-    assert "warning: there is no new report: cannot store" in done.stderr
+    assert main(["evaluate", "--competition", "small.toml", "--runs", "16"]) == 0
+    assert "warning: there is no new report: cannot store" in capsys.readouterr().err
     assert len(pd.read_csv(workspace / "results/small/leaderboard.csv")) == len(SUBMISSIONS)
 
 
-def test_before_anything_was_evaluated_it_is_a_mistake_of_one_line(workspace):
+def test_before_anything_was_evaluated_it_is_a_mistake_of_one_line(workspace, capsys):
     shutil.rmtree(workspace / "results")
-    done = harness(workspace, "report")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "evaluate something first" in done.stderr
+    assert main(["report", "--competition", "small.toml"]) == 2
+    out, err = capsys.readouterr()
+    assert "evaluate something first" in err
+    assert (out, err.count("\n")) == ("", 1)
 
 
 def test_the_package_carries_what_the_page_is_made_of():
