@@ -51,12 +51,12 @@ def write(competition: Competition, results: Path) -> Path:
         count: cached(replace(competition, evaluation=replace(competition.evaluation, runs=count)))
         for count in {row["runs"] for row in rows}
     }
-    most = 1.02 * max([row.get("score_high", 0) for row in rows] + [1.05])
+    limits = figures.score_limits([row["score"] for row in rows if row["status"] == "scored"])
     sections = [
-        section(row, results / row["submission"], references[row["runs"]], most) for row in rows
+        section(row, results / row["submission"], references[row["runs"]], limits) for row in rows
     ]
     page = results / "report.html"
-    store.write(page, _render(competition, sections, most, None in references.values()))
+    store.write(page, _render(competition, sections, limits, None in references.values()))
     return page
 
 
@@ -72,7 +72,10 @@ def _rows(results: Path) -> list[Row]:
 
 
 def _render(
-    competition: Competition, sections: list[Section], most: float, no_reference: bool
+    competition: Competition,
+    sections: list[Section],
+    limits: tuple[float, float],
+    no_reference: bool,
 ) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
@@ -87,7 +90,7 @@ def _render(
     return environment.get_template("page.html").render(
         competition=competition,
         sections=sections,
-        axis=figures.interval_axis(most),
+        axis=figures.interval_axis(limits),
         note=NO_REFERENCE if no_reference else "",
         script=Markup(script),
         script_hash=digest,

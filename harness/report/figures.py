@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,32 +43,44 @@ _STYLE: dict[Any, Any] = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
+_LEAST = 1e-4  # where the axis of the scores begins at the lowest
 _BINS = 50
 _BEYOND = 0.002  # fraction of the values at each end that share the outermost bin
 
 
-def interval(value: float, low: float, high: float, most: float, label: str) -> Markup:
-    """A score and its interval on the leaderboard's axis, from 0 to `most`."""
-    figure, axes = _axes(1.9, 0.24, layout=None)
-    axes.set_position((0, 0, 1, 1))
-    _score_axis(axes, most)
-    axes.plot([low, high], [0, 0], color=UNLEARNED, linewidth=2.5, solid_capstyle="butt")
-    axes.plot([value], [0], "o", color=UNLEARNED, markersize=5, clip_on=False)
+def score_limits(scores: Sequence[float]) -> tuple[float, float]:
+    """Ends of the leaderboard's axis: powers of ten from 0.0001 up, to a little above 1."""
+    low = 10.0 ** math.floor(math.log10(max(min(scores, default=0.1), _LEAST)))
+    return low, 1.25 * max([1.0, *scores])
+
+
+@rc_context(_STYLE)
+def interval(
+    value: float, low: float, high: float, limits: tuple[float, float], label: str
+) -> Markup:
+    """A score and its interval on the leaderboard's axis; what is beyond lies at its end."""
+    figure, axes = _score_axes(limits)
+    axes.set_position((0.05, 0, 0.92, 1))
+    ends = np.clip([low, high], *limits)
+    axes.plot(ends, [0, 0], color=UNLEARNED, linewidth=2.5, solid_capstyle="butt")
+    axes.plot(np.clip([value], *limits), [0], "o", color=UNLEARNED, markersize=4, clip_on=False)
     return _svg(figure, label)
 
 
-def interval_axis(most: float) -> Markup:
+@rc_context(_STYLE)
+def interval_axis(limits: tuple[float, float]) -> Markup:
     """The axis that the intervals share."""
-    figure, axes = _axes(1.9, 0.24, layout=None)
-    axes.set_position((0, 0.75, 1, 0.25))
-    _score_axis(axes, most)
-    ticks = [tick for tick in (0.01, 0.1, 0.5, 1) if tick <= most]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    figure, axes = _score_axes(limits)
+    axes.set_position((0.05, 0.75, 0.92, 0.25))
+    labels = {0.0001: "0.0001", 0.001: "", 0.01: "0.01", 0.1: "", 1: "1"}
+    ticks = {tick: label for tick, label in labels.items() if tick >= limits[0]}
+    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=9)
     axes.tick_params(length=2, pad=1)
     axes.spines["bottom"].set_visible(True)
-    return _svg(figure, "square-root axis of the score; the line at 1 is retraining")
+    return _svg(figure, "logarithmic axis of the score; the line at 1 is retraining")
 
 
+@rc_context(_STYLE)
 def distributions(unlearned: np.ndarray, retrained: np.ndarray, label: str) -> Markup:
     """Confidences [N, F] of all forget examples together."""
     figure, axes = _axes(_WIDTH, 2.1)
@@ -78,9 +91,10 @@ def distributions(unlearned: np.ndarray, retrained: np.ndarray, label: str) -> M
     return _svg(figure, label)
 
 
+@rc_context(_STYLE)
 def example(unlearned: np.ndarray, retrained: np.ndarray, original: float, label: str) -> Markup:
     """Confidences [N] of one forget example, and the original model's."""
-    figure, axes = _axes(2.3, 0.9)
+    figure, axes = _axes(_WIDTH, 1.1)
     _histograms(axes, unlearned, retrained, 30)
     axes.axvline(original, color=_INK, linewidth=1, linestyle=":")
     axes.set_yticks([])
@@ -88,6 +102,7 @@ def example(unlearned: np.ndarray, retrained: np.ndarray, original: float, label
     return _svg(figure, label)
 
 
+@rc_context(_STYLE)
 def epsilons(found: np.ndarray, ceiling: np.ndarray | None, label: str) -> Markup:
     """Epsilons [F] of the examples, and those that a second retrained pool gets."""
     figure, axes = _axes(_WIDTH, 2.1)
@@ -109,35 +124,41 @@ def epsilons(found: np.ndarray, ceiling: np.ndarray | None, label: str) -> Marku
     return _svg(figure, label)
 
 
+@rc_context(_STYLE)
 def attackers(wins: Mapping[str, int], label: str) -> Markup:
     """How many examples each attacker tells most about."""
     figure, axes = _axes(_WIDTH, 0.75 + 0.22 * len(wins))
     bars = axes.barh(list(wins), list(wins.values()), color=UNLEARNED, alpha=0.75, height=0.6)
     axes.bar_label(bars, padding=3)
-    axes.invert_yaxis()
+    axes.set_ylim(len(wins) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.set(xlabel="forget examples", xlim=(0, 1.12 * max(wins.values())))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     return _svg(figure, label)
 
 
+@rc_context(_STYLE)
 def per_run(
     unlearned: tuple[np.ndarray, np.ndarray],
     retrained: tuple[np.ndarray, np.ndarray],
     original: tuple[np.ndarray, np.ndarray],
     label: str,
 ) -> Markup:
-    """One point a model: forget accuracy [N] and mean confidence [N] of each pool."""
+    """One point a model: forget accuracy [N] and mean confidence [N] of each pool.
+
+    Accuracies of F examples have F + 1 values: points are spread sideways to be told apart.
+    """
     figure, axes = _axes(_WIDTH, 2.4)
-    # A thousand points are ten times smaller as pixels than as vectors.
-    style: Any = {"linestyle": "", "markersize": 4, "rasterized": True}
-    axes.plot(
-        *retrained, "o", color=RETRAINED, fillstyle="none", markeredgewidth=0.8,
-        label="retrained", **style,
-    )  # fmt: skip
-    axes.plot(
-        *unlearned, "o", color=UNLEARNED, alpha=0.75, markeredgewidth=0, label="unlearned", **style
+    steps = np.diff(np.unique(np.concatenate([unlearned[0], retrained[0]])))
+    width = 0.7 * steps.min() if steps.size else 0.0
+    rings, dots = (
+        (accuracy + np.random.default_rng(0).uniform(-width / 2, width / 2, len(accuracy)), phi)
+        for accuracy, phi in (retrained, unlearned)
     )
+    # A thousand points are ten times smaller as pixels than as vectors.
+    style: Any = {"linestyle": "", "markersize": 3.5, "rasterized": True}
+    axes.plot(*dots, "o", color=UNLEARNED, alpha=0.6, mew=0, label="unlearned", **style)
+    axes.plot(*rings, "o", color=RETRAINED, mfc="none", mew=0.7, label="retrained", **style)
     axes.plot(*original, "x", color=_INK, markersize=6, label="original")
     axes.set(xlabel="forget accuracy of a model", ylabel="mean confidence (logits)")
     axes.margins(0.08)
@@ -156,17 +177,20 @@ def picture(pixels: np.ndarray) -> str:
 
 
 def _axes(width: float, height: float, layout: str | None = "constrained") -> tuple[Figure, Axes]:
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
-        return figure, figure.add_subplot()
+    figure = Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
+    return figure, figure.add_subplot()
 
 
-def _score_axis(axes: Axes, most: float) -> None:
-    """Roots keep the many scores near 0 apart, without hiding where 0 is as logarithms do."""
-    axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-    axes.set(xlim=(0, most), ylim=(-1, 1), xticks=[], yticks=[])
+def _score_axes(limits: tuple[float, float]) -> tuple[Figure, Axes]:
+    """Logarithmic, since an example's points are 2^(−2 epsilon): equal steps are of epsilon."""
+    figure, axes = _axes(1.9, 0.24, layout=None)
+    axes.set_xscale("log")
+    axes.set(xlim=limits, ylim=(-1, 1), yticks=[])
+    axes.set_xticks([])
+    axes.set_xticks([], minor=True)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.axvline(1, color=_INK, linewidth=0.6)
+    return figure, axes
 
 
 def _histograms(axes: Axes, unlearned: np.ndarray, retrained: np.ndarray, bins: int) -> None:
@@ -190,7 +214,7 @@ def _svg(figure: Figure, label: str) -> Markup:
     """The figure as an SVG element for a page; its label is what those hear who cannot see it."""
     buffer = io.StringIO()
     # The names of shapes inside depend on the label: no two plots of a page share one.
-    with rc_context(_STYLE | {"svg.hashsalt": label}):
+    with rc_context({"svg.hashsalt": label}):
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, dpi=150, metadata=metadata)
     text = buffer.getvalue()
@@ -198,5 +222,6 @@ def _svg(figure: Figure, label: str) -> Markup:
     body = text[text.index("</defs>") + len("</defs>") :]  # after a style for the whole page
     body = re.sub(r'<g id="[^"]*"', "<g", body).replace(_INK, "currentColor")
     body = re.sub(r"\s*\n\s*", "\n", body)
+    body = re.sub(r'(?<=[ "(]|-)(\d+\.\d\d)\d+(?=[ "\n])', r"\1", body)  # of a point, and no text
     opening = Markup('<svg role="img" aria-label="{}" viewBox="{}">').format(label, view)
     return opening + Markup(body.strip())

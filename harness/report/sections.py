@@ -69,8 +69,8 @@ class Section:
         The score on the leaderboard's axis.
     plots : list of Plot
     hardest : list of Example
-    seconds : tuple of float
-        Of a run: median and most. Empty if unknown.
+    seconds : dict of str to float
+        Of a run, `median` and `most`; None if unknown.
     log : str
         The end of it.
     """
@@ -81,11 +81,15 @@ class Section:
     interval: str = ""
     plots: list[Plot] = field(default_factory=list)
     hardest: list[Example] = field(default_factory=list)
-    seconds: tuple[float, ...] = ()
+    seconds: dict[str, float | None] = field(
+        default_factory=lambda: dict.fromkeys(("median", "most"))
+    )
     log: str = ""
 
 
-def section(row: Row, folder: Path, reference: Reference | None, most: float) -> Section:
+def section(
+    row: Row, folder: Path, reference: Reference | None, limits: tuple[float, float]
+) -> Section:
     """Gather and draw what there is.
 
     Parameters
@@ -96,8 +100,8 @@ def section(row: Row, folder: Path, reference: Reference | None, most: float) ->
         The submission's own in the results.
     reference : Reference, optional
         What the row was scored against, with as many models; None if it is not cached.
-    most : float
-        Where the leaderboard's axis ends.
+    limits : (float, float)
+        Ends of the leaderboard's axis.
     """
     # Quoted, a name can be any, and two are never the same.
     made = Section(row, f"{quote(row['submission'], safe='')}-{row['runs']}", log=_log(folder))
@@ -108,7 +112,7 @@ def section(row: Row, folder: Path, reference: Reference | None, most: float) ->
         row["score"],
         row["score_low"],
         row["score_high"],
-        most,
+        limits,
         f"{name}: score {row['score']:.3f}, "
         f"95 % interval {row['score_low']:.3f} to {row['score_high']:.3f}",
     )
@@ -121,7 +125,7 @@ def section(row: Row, folder: Path, reference: Reference | None, most: float) ->
         if done is None:
             made.notes.append(NO_OUTPUTS.format(**row))
     if reference is not None and done is not None:
-        made.seconds = float(np.median(done.seconds)), float(done.seconds.max())
+        made.seconds = {"median": float(np.median(done.seconds)), "most": done.seconds.max()}
         made.plots += _pool_plots(name, done.pool, reference)
     if table is not None:
         made.plots += _table_plots(name, table, row, reference)
@@ -152,8 +156,9 @@ def _pool_plots(name: str, pool: Pool, reference: Reference) -> list[Plot]:
         ),
         Plot(
             "One point a model",
-            "Points should lie where the rings lie. A point far off is a spike, several clouds are "
-            "a mixture, and a single dot may be many equal runs.",
+            "Dots should lie where the rings lie. A dot far off is a spike, several clouds are a "
+            "mixture, and one dot alone is many equal runs. Points of the same accuracy are spread "
+            "sideways.",
             figures.per_run(
                 (pool.forget_accuracy, phi.mean(axis=1)),
                 (reference.retrained.forget_accuracy, phi_retrained.mean(axis=1)),
@@ -254,4 +259,4 @@ def _log(folder: Path) -> str:
             text = file.read().decode(errors="replace")
     except OSError:
         return ""
-    return text if size <= LOG_BYTES else "…" + text.partition("\n")[2]
+    return text if size <= LOG_BYTES else "…\n" + text.partition("\n")[2]

@@ -50,9 +50,18 @@ def test_ink_is_the_pages_own_and_a_label_is_escaped():
     assert 'aria-label="&lt;b&gt; &amp; &#34;more&#34;"' in drawn
 
 
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [([], (0.1, 1.25)), ([0.5], (0.1, 1.25)), ([0.003, 1.2], (0.001, 1.5)), ([0.0], (1e-4, 1.25))],
+)
+def test_the_axis_of_the_scores_holds_them_and_1(scores, expected):
+    assert figures.score_limits(scores) == pytest.approx(expected)
+
+
 def test_shapes_of_two_plots_never_share_an_id():
     ids = [
-        set(re.findall('id="([^"]*)"', figures.interval(1, 0, 2, 2, label))) for label in ("a", "b")
+        set(re.findall('id="([^"]*)"', figures.interval(1, 0, 2, (0.1, 2), label)))
+        for label in ("a", "b")
     ]
     assert ids[0] and ids[1]
     assert not ids[0] & ids[1]

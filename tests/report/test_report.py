@@ -82,7 +82,7 @@ def test_every_row_has_its_line_and_its_section(page, evaluated):
     assert lines == [f"row:{name}" for name in expected]
     assert {f"#{name}" for name in expected} <= set(links)
     for score in board["score"].dropna():
-        assert f"{score:.3f}" in [element["text"] for element in page.all("td")]
+        assert f"{score:.4f}" in [element["text"] for element in page.all("td")]
     assert "crashed" in [element["text"] for element in page.all("span")]
 
 
