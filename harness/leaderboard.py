@@ -80,11 +80,13 @@ def update(results: Path, key: str) -> pd.DataFrame:
 
 def read(path: Path) -> pd.DataFrame:
     """The leaderboard that `update` wrote."""
-    # A converter takes a name as it stands, where a type would make a missing value of "null".
+    # Nothing but an empty figure is missing: a submission may be called "null", or "007".
+    types: dict[str, Any] = {"rank": "Int64", "rank_group": "Int64", "submission": str}
     return pd.read_csv(
         path,
-        dtype={"rank": "Int64", "rank_group": "Int64"},
-        converters={"submission": str},
+        dtype=types,
+        keep_default_na=False,
+        na_values={name: [""] for name in COLUMNS if name != "submission"},
     )
 
 

@@ -72,9 +72,13 @@ def interval_axis(limits: tuple[float, float]) -> Markup:
     """The axis that the intervals share."""
     figure, axes = _score_axes(limits)
     axes.set_position((0.05, 0.75, 0.92, 0.25))
-    labels = {0.0001: "0.0001", 0.001: "", 0.01: "0.01", 0.1: "", 1: "1"}
-    ticks = {tick: label for tick, label in labels.items() if tick >= limits[0]}
-    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=9)
+    ticks = [tick for tick in (1, 0.1, 0.01, 0.001, 0.0001) if tick >= limits[0]]
+    every = 1 if len(ticks) <= 3 else 2  # so that labels do not touch
+    labels = [
+        f"{tick:.4f}".rstrip("0").rstrip(".") if i % every == 0 else ""
+        for i, tick in enumerate(ticks)
+    ]
+    axes.set_xticks(ticks, labels, fontsize=9)
     axes.tick_params(length=2, pad=1)
     axes.spines["bottom"].set_visible(True)
     return _svg(figure, "logarithmic axis of the score; the line at 1 is retraining")

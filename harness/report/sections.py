@@ -157,8 +157,8 @@ def _pool_plots(name: str, pool: Pool, reference: Reference) -> list[Plot]:
         Plot(
             "One point a model",
             "Dots should lie where the rings lie. A dot far off is a spike, several clouds are a "
-            "mixture, and one dot alone is many equal runs. Points of the same accuracy are spread "
-            "sideways.",
+            "mixture, and a short dash is many equal runs, since points of the same accuracy are "
+            "spread sideways.",
             figures.per_run(
                 (pool.forget_accuracy, phi.mean(axis=1)),
                 (reference.retrained.forget_accuracy, phi_retrained.mean(axis=1)),

@@ -99,6 +99,9 @@ def test_a_section_shows_what_the_runs_gave(page):
         assert titles.count(title) >= 2
     assert len(page.all("img")) == 2 * 6
     assert notes(page) == []
+    flags = {element["text"] for element in page.all("dt")}
+    assert "identical runs" in flags
+    assert any("as a fixed seed does" in element["text"] for element in page.all("dd"))
 
 
 def test_what_a_submission_says_is_text(page):
