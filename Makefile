@@ -4,7 +4,7 @@ PYTHON = python3
 HARNESS = .venv/bin/python -m harness
 OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check new reference leaderboard test lint ablation bench clean
+.PHONY: evaluate check new reference leaderboard report test lint ablation bench clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
@@ -20,6 +20,9 @@ reference: .venv/installed
 
 leaderboard: .venv/installed
 	@$(HARNESS) leaderboard --competition $(COMPETITION)
+
+report: .venv/installed
+	@$(HARNESS) report --competition $(COMPETITION)
 
 test: .venv/installed
 	.venv/bin/python -m pytest

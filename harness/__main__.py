@@ -98,6 +98,16 @@ def _parser() -> argparse.ArgumentParser:
     leaderboard.add_argument("--json", action="store_true", help=_JSON)
     leaderboard.set_defaults(command=_leaderboard)
 
+    report = verbs.add_parser(
+        "report",
+        help="draw the results as a page for a browser",
+        description="Draw the results as they stand as a page for a browser: report.html, beside "
+        "the leaderboard.",
+        epilog="example: python -m harness report --competition digits",
+    )
+    report.add_argument("--competition", default="digits", help=_COMPETITION)
+    report.set_defaults(command=_report)
+
     new = verbs.add_parser(
         "new",
         help="start a submission: a copy of the template, under a name of yours",
@@ -148,6 +158,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
     print(file=sys.stderr if options.json else sys.stdout)
     _leaderboard(options)
+    try:
+        print(_drawn(options), file=sys.stderr if options.json else sys.stdout)
+    except Exception as error:  # whatever ails a drawing, the results stand
+        print(f"warning: there is no new report: {error}", file=sys.stderr)
     return 1 if named and failed else 0
 
 
@@ -203,6 +217,18 @@ def _new(options: argparse.Namespace) -> int:
     path.write_bytes((Path(__file__).parents[1] / "submissions/template.py").read_bytes())
     print(f"{path}: change it, then make check SUBMISSION={path}")
     return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    print(_drawn(options))
+    return 0
+
+
+def _drawn(options: argparse.Namespace) -> Path:
+    from harness import competition, evaluation, report
+
+    settings = competition.load(options.competition)
+    return report.write(settings, evaluation.results_folder(options.competition))
 
 
 if __name__ == "__main__":

@@ -108,6 +108,16 @@ def results_folder(competition: str) -> Path:
     return RESULTS / Path(competition).stem
 
 
+def runs_folder(folder: Path, fingerprint: str, sha256: str) -> Path:
+    """Where the runs of a file against a reference are kept, in its submission's folder."""
+    return folder / f"runs-{_key(fingerprint, sha256)}"
+
+
+def ceiling_file(reference: Reference, runs: int, key: str) -> Path:
+    """Where the ceiling of the rows that were scored under `key` is kept."""
+    return reference.folder / f"ceiling-{runs}-{key}.json"
+
+
 def _check_names(paths: Sequence[Path]) -> None:
     """A row is named by its file's stem, so that no two files may share one."""
     seen: dict[str, Path] = {}
@@ -171,8 +181,9 @@ class _Evaluator:
 
     def _scored(self, folder: Path, submission: Submission) -> Row:
         key = _key(self.reference.fingerprint, submission.sha256)
+        kept = runs_folder(folder, self.reference.fingerprint, submission.sha256)
         for stale in folder.glob("runs-*"):
-            if stale.name != f"runs-{key}":
+            if stale != kept:
                 shutil.rmtree(stale)
                 (folder / "log.txt").unlink(missing_ok=True)
         runs = perform(
@@ -181,7 +192,7 @@ class _Evaluator:
             self._observer,
             self.settings.limits,
             self.settings.runs,
-            folder / f"runs-{key}",
+            kept,
             key,
             log=lambda text: _log(folder, text),
             progress=self._progress,
@@ -225,6 +236,7 @@ class _Evaluator:
         return scored | {
             "status": "scored",
             "flags": " ".join(flag.name for flag in flags),
+            "explanations": {flag.name: flag.explanation for flag in flags},
             "isolation": runs.isolation,
             "draws": score.draws.tolist(),
         }
@@ -266,7 +278,7 @@ class _Evaluator:
 
     def _measure_ceiling(self) -> ForgettingQuality:
         """The second pool's forgetting quality against the first; measured once, then cached."""
-        path = self.reference.folder / f"ceiling-{self.settings.runs}-{self.key}.json"
+        path = ceiling_file(self.reference, self.settings.runs, self.key)
         with contextlib.suppress(OSError, ValueError, KeyError):
             return ForgettingQuality.from_dict(json.loads(path.read_text(encoding="utf-8")))
         ceiling = forgetting_quality(

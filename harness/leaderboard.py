@@ -80,7 +80,14 @@ def update(results: Path, key: str) -> pd.DataFrame:
 
 def read(path: Path) -> pd.DataFrame:
     """The leaderboard that `update` wrote."""
-    return pd.read_csv(path, dtype={"rank": "Int64", "rank_group": "Int64"})
+    # Nothing but an empty figure is missing: a submission may be called "null", or "007".
+    types: dict[str, Any] = {"rank": "Int64", "rank_group": "Int64", "submission": str}
+    return pd.read_csv(
+        path,
+        dtype=types,
+        keep_default_na=False,
+        na_values={name: [""] for name in COLUMNS if name != "submission"},
+    )
 
 
 def table(frame: pd.DataFrame) -> str:

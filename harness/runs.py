@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def perform(
         Of the first run that failed, by its number.
     """
     stored = Store(folder)
-    batches = [range(i, min(i + TOGETHER, count)) for i in range(0, count, TOGETHER)]
+    batches = _batches(count)
     missing = {batch: _missing(stored, batch, parent.require) for batch in batches}
     todo = [run for batch in batches for run in missing[batch]]
     complete = {runs[-1]: batch for batch, runs in missing.items() if runs}
@@ -109,17 +109,37 @@ def perform(
                 verdict = verdict or (result if isinstance(result, Verdict) else None)
             if verdict is not None:
                 raise verdict
-    facts = [stored.facts(_name(run)) for run in range(count)]
-    return Runs(
-        Pool.concatenate([_outputs(stored, batch, observer) for batch in batches]),
-        np.array([fact["seconds"] for fact in facts]),
-        min((fact["isolation"] for fact in facts), key=LEVELS.index),
-    )
+    return _gather(stored, [_outputs(stored, batch, observer) for batch in batches])
+
+
+def read(folder: Path, count: int) -> Runs | None:
+    """What `perform` stored in `folder`; None if the outputs of `count` runs are not all there."""
+    if not folder.is_dir():
+        return None
+    stored = Store(folder)
+    pools = [_known_outputs(stored, batch) for batch in _batches(count)]
+    whole = [pool for pool in pools if pool is not None]
+    return _gather(stored, whole) if len(whole) == len(pools) else None
 
 
 def seed(key: str, run: int) -> int:
     """The seed of a run: fixed by all that the run depends on, and telling nothing else."""
     return int.from_bytes(hashlib.sha256(f"{key} {run}".encode()).digest()[:8], "big") >> 1
+
+
+def _batches(count: int) -> list[range]:
+    return [range(i, min(i + TOGETHER, count)) for i in range(0, count, TOGETHER)]
+
+
+def _gather(stored: Store, batches: Sequence[Pool]) -> Runs:
+    """The runs of these outputs, in order."""
+    pool = Pool.concatenate(batches)
+    facts = [stored.facts(_name(run)) for run in range(len(pool))]
+    return Runs(
+        pool,
+        np.array([fact["seconds"] for fact in facts]),
+        min((fact["isolation"] for fact in facts), key=LEVELS.index),
+    )
 
 
 def _run(

@@ -72,27 +72,68 @@ def prepare(competition: Competition, progress: bool = True) -> Reference:
     Busy
         If another process is training the same reference.
     """
-    runs = competition.evaluation.runs
-    data = datasets.load(competition.dataset, competition.splits)
-    fingerprint = competition.fingerprint(data.checksum, METRIC_VERSION)
-    folder = CACHE / f"{competition.name}-{fingerprint}"
+    data, fingerprint, folder = _place(competition)
     _check_model(competition.model, data)
     with store.lock(folder):
-        inputs = Store(folder / "inputs")
+        inputs, pools = Store(folder / "inputs"), Store(folder / "pools")
         _write_inputs(inputs, competition, data)
-        pools = Store(folder / "pools")
-        wanted = [(pool, c) for c in range(-(-runs // AT_ONCE)) for pool in (RETRAINED, SECOND)]
-        _train_missing(competition, data, [(ORIGINAL, 0), *wanted], inputs, pools, progress)
-        original, retrained, second = (
-            Pool.concatenate([_read(pools, task) for task in wanted if task[0] == pool])[:runs]
-            if pool != ORIGINAL
-            else _read(pools, (ORIGINAL, 0))
-            for pool in (ORIGINAL, RETRAINED, SECOND)
+        tasks = [(ORIGINAL, 0), *_wanted(competition)]
+        _train_missing(competition, data, tasks, inputs, pools, progress)
+        return _reference(competition, data, fingerprint, folder, pools)
+
+
+def cached(competition: Competition) -> Reference | None:
+    """The competition's reference from the cache; None, and nothing trained, if that lacks any.
+
+    Raises
+    ------
+    CompetitionError
+        If the data or the splits cannot be used.
+    """
+    data, fingerprint, folder = _place(competition)
+    pools = folder / "pools"
+    try:
+        return (
+            _reference(competition, data, fingerprint, folder, Store(pools))
+            if pools.is_dir()
+            else None
         )
+    except store.StoreError:
+        return None
+
+
+def _place(competition: Competition) -> tuple[Data, str, Path]:
+    """The data, the fingerprint, and the folder of the cache that follows from both."""
+    data = datasets.load(competition.dataset, competition.splits)
+    fingerprint = competition.fingerprint(data.checksum, METRIC_VERSION)
+    return data, fingerprint, CACHE / f"{competition.name}-{fingerprint}"
+
+
+def _wanted(competition: Competition) -> list[Task]:
+    chunks = range(-(-competition.evaluation.runs // AT_ONCE))
+    return [(pool, chunk) for chunk in chunks for pool in (RETRAINED, SECOND)]
+
+
+def _reference(
+    competition: Competition, data: Data, fingerprint: str, folder: Path, pools: Store
+) -> Reference:
+    """What is stored, put together."""
+    original = _read(pools, (ORIGINAL, 0))
+    retrained, second = (
+        Pool.concatenate([_read(pools, task) for task in _wanted(competition) if task[0] == pool])
+        for pool in (RETRAINED, SECOND)
+    )
     seconds = pools.facts(_name((ORIGINAL, 0)))["seconds"]
-    seconds *= len(data.retain["label"]) / len(data.train["label"])
     return Reference(
-        competition, data, fingerprint, folder, inputs.folder, original, retrained, second, seconds
+        competition,
+        data,
+        fingerprint,
+        folder,
+        folder / "inputs",
+        original,
+        retrained[: competition.evaluation.runs],
+        second[: competition.evaluation.runs],
+        seconds * len(data.retain["label"]) / len(data.train["label"]),
     )
 
 

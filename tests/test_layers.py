@@ -55,10 +55,18 @@ ALLOWED = {
         "harness.submission",
         "reference",
     },
+    "harness.report": {
+        "harness.epsilon",
+        "harness.evaluation",
+        "harness.leaderboard",
+        "harness.runs",
+        "reference",
+    },
     "harness.__main__": {
         "harness.check",
         "harness.evaluation",
         "harness.leaderboard",
+        "harness.report",
         "harness.sandbox",
         "harness.submission",
         "reference",

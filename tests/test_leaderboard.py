@@ -105,3 +105,11 @@ def test_a_row_reads_back(tmp_path):
     leaderboard.write_row(tmp_path, kept)
     assert leaderboard.read_row(tmp_path, 512) == json.loads(json.dumps(kept))
     assert leaderboard.read_row(tmp_path, 64) is None
+
+
+@pytest.mark.parametrize("name", ["null", "007", "1e3", "a,b", 'a "b"'])
+def test_a_name_is_read_as_it_stands(results, name):
+    results(row(name, 0.5))
+    frame = leaderboard.read(results.folder / "leaderboard.csv")
+    assert list(frame["submission"]) == [name]
+    assert name in leaderboard.table(frame)

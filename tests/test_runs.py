@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness import submission as submissions
-from harness.runs import TOGETHER, Runs, perform, seed
+from harness.runs import TOGETHER, Runs, perform, read, seed
 from harness.sandbox import WarmParent
 from harness.store import Store
 from harness.submission import Verdict
@@ -88,6 +88,19 @@ def test_weights_go_when_the_outputs_of_their_batch_are_stored(run):
     again = run(NOISE, log=log)
     assert len(log) == 1 + TOGETHER
     assert np.array_equal(whole.pool.forget_logits, again.pool.forget_logits)
+
+
+def test_what_is_stored_can_be_read_without_running(run):
+    assert read(run.folder, 4) is None
+    assert not run.folder.exists()
+    done = run(NOISE)
+    found = read(run.folder, COUNT)
+    assert np.array_equal(found.pool.forget_logits, done.pool.forget_logits)
+    assert np.array_equal(found.seconds, done.seconds)
+    assert found.isolation == done.isolation
+    assert read(run.folder, COUNT + 1) is None
+    sorted(run.folder.glob("outputs-*"))[0].unlink()
+    assert read(run.folder, COUNT) is None
 
 
 def test_outputs_of_other_runs_are_not_taken_for_these(run):

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from harness import competition
 from harness.competition import CompetitionError, Model
 from reference import pools
-from reference.pools import prepare
+from reference.pools import cached, prepare
 
 DIGITS = competition.load("digits", runs=40)
 QUICK = replace(
@@ -91,6 +91,26 @@ def test_a_deleted_or_damaged_cache_is_remade_with_the_same_accuracies(workspace
     after = prepare(QUICK, progress=False)
     for name, values in accuracies(before).items():
         assert np.array_equal(values, accuracies(after)[name]), name
+
+
+def test_what_is_cached_can_be_had_without_training(workspace):
+    whole = prepare(QUICK, progress=False)
+    found = cached(QUICK)
+    assert found is not None
+    for name in ("original", "retrained", "second"):
+        theirs, ours = getattr(whole, name).arrays(), getattr(found, name).arrays()
+        assert all(np.array_equal(theirs[key], ours[key]) for key in theirs)
+    assert (found.inputs, found.retrain_seconds) == (whole.inputs, whole.retrain_seconds)
+
+
+def test_of_a_cache_that_lacks_any_there_is_nothing(workspace):
+    other = replace(QUICK, training=replace(QUICK.training, seed=3))
+    before = set(workspace.rglob("*"))
+    assert cached(other) is None
+    assert set(workspace.rglob("*")) == before
+    more = replace(QUICK, evaluation=replace(QUICK.evaluation, runs=80))
+    prepare(QUICK, progress=False)
+    assert cached(more) is None
 
 
 def test_another_recipe_has_another_cache(workspace):

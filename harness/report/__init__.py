@@ -1,0 +1,109 @@
+"""The report: a competition's results as one page that needs no network and no server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from harness import leaderboard, store
+from harness.competition import Competition, CompetitionError
+from harness.leaderboard import Row
+from harness.report import figures
+from harness.report.sections import NO_REFERENCE, Section, section
+from reference.pools import cached
+
+_HERE = Path(__file__).parent
+
+
+def write(competition: Competition, results: Path) -> Path:
+    """Draw the results as they stand; nothing is run, trained or scored.
+
+    Parameters
+    ----------
+    competition : Competition
+    results : Path
+        The competition's folder, with its `leaderboard.csv`.
+
+    Returns
+    -------
+    Path
+        Of `report.html` in that folder.
+
+    Raises
+    ------
+    CompetitionError
+        If nothing was evaluated yet, or if the competition's data cannot be read.
+    StoreError
+        If the page cannot be written.
+    """
+    if not (results / "leaderboard.csv").exists():
+        raise CompetitionError(
+            f"there is no {results / 'leaderboard.csv'} yet: evaluate something first"
+        )
+    rows = _rows(results)
+    references = {
+        count: cached(replace(competition, evaluation=replace(competition.evaluation, runs=count)))
+        for count in {row["runs"] for row in rows}
+    }
+    limits = figures.score_limits([row["score"] for row in rows if row["status"] == "scored"])
+    sections = [
+        section(row, results / row["submission"], references[row["runs"]], limits) for row in rows
+    ]
+    page = results / "report.html"
+    store.write(page, _render(competition, sections, limits, None in references.values()))
+    return page
+
+
+def _rows(results: Path) -> list[Row]:
+    """The leaderboard's rows in its order, each with what the table has no column for."""
+    board = leaderboard.read(results / "leaderboard.csv")
+    rows: list[Row] = []
+    for line in board.to_dict("records"):
+        columns = {str(name): value for name, value in line.items() if pd.notna(value)}
+        folder = results / columns["submission"]
+        rows.append(columns | (leaderboard.read_row(folder, columns["runs"]) or {}))
+    return rows
+
+
+def _render(
+    competition: Competition,
+    sections: list[Section],
+    limits: tuple[float, float],
+    no_reference: bool,
+) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html").render(
+        competition=competition,
+        sections=sections,
+        axis=figures.interval_axis(limits),
+        note=NO_REFERENCE if no_reference else "",
+        script=Markup(script),
+        script_hash=digest,
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        unlearned=figures.UNLEARNED,
+        retrained=figures.RETRAINED,
+    )
+
+
+def _printable(value: object) -> object:
+    """Text without what a terminal or a browser would obey: a name or a log may hold anything."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in value
+    )
