@@ -73,10 +73,10 @@ def prepare(competition: Competition, progress: bool = True) -> Reference:
         If another process is training the same reference.
     """
     runs = competition.evaluation.runs
-    data = datasets.load(competition.dataset, competition.splits)
+    data = datasets.load(competition.dataset, competition.splits, competition.data)
     fingerprint = competition.fingerprint(data.checksum, METRIC_VERSION)
     folder = CACHE / f"{competition.name}-{fingerprint}"
-    _check_model(competition.model, data)
+    _check_model(competition.model, data, competition.training.batch_size)
     with store.lock(folder):
         inputs = Store(folder / "inputs")
         _write_inputs(inputs, competition, data)
@@ -96,17 +96,28 @@ def prepare(competition: Competition, progress: bool = True) -> Reference:
     )
 
 
-def _check_model(model: Model, data: Data) -> None:
-    """The architecture has to be known, and to fit the images and the classes."""
+def _check_model(model: Model, data: Data, batch_size: int) -> None:
+    """The architecture has to be known, and to fit the images, the classes and the batches."""
+    image = torch.from_numpy(data.forget["image"][:1])
     try:
-        logits = initialise(model, seed=0).eval()(torch.from_numpy(data.forget["image"][:1]))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise CompetitionError(f"model {model.architecture!r} cannot be used: {error}") from None
-    if logits.shape != (1, data.classes):
+        net = initialise(model, seed=0).eval()
+        shape = tuple(net(image).shape)
+    except Exception as error:  # a host's own architecture may raise anything
+        raise CompetitionError(f"model {model.architecture!r} cannot be used: {error}") from error
+    if shape != (1, data.classes):
         raise CompetitionError(
-            f"model {model.architecture!r} gives {logits.shape[-1]} logits, "
+            f"model {model.architecture!r} gives {shape[-1]} logits, "
             f"the data has {data.classes} classes"
         )
+    retain, forget = len(data.retain["label"]), len(data.forget["label"])
+    if 1 in (retain % batch_size, (retain + forget) % batch_size):
+        try:
+            net.train()(image)
+        except ValueError as error:
+            raise CompetitionError(
+                f"the last of an epoch's batches has one image, on which {model.architecture!r} "
+                f"cannot be trained ({error}); change training.batch_size or splits.retain"
+            ) from None
 
 
 def _write_inputs(inputs: Store, competition: Competition, data: Data) -> None:
