@@ -147,7 +147,7 @@ def _train_missing(
     if not missing:
         return
     columns = {ORIGINAL: data.train, RETRAINED: data.retain, SECOND: data.retain}
-    results = Parallel(n_jobs=cpu_count(), return_as="generator")(
+    results = Parallel(n_jobs=cpu_count(), return_as="generator", mmap_mode="c")(
         delayed(_train)(competition.model, competition.training, columns[task[0]], data, task)
         for task in missing
     )

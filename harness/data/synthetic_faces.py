@@ -11,7 +11,7 @@ _DECAY = 0.7  # a class has this many persons for one of the class before
 _FIRST_AGE, _YEARS = 15, 7
 # Standard deviations of what makes up an image. A person shows more clearly than an age, so that
 # a model which has seen the person knows the age far better than one which has not.
-_AGE, _PERSON, _POSE, _NOISE = 0.06, 0.1, 0.05, 0.05
+_AGE, _PERSON, _POSE, _NOISE = 0.025, 0.1, 0.05, 0.05
 
 
 def synthetic_faces(
@@ -32,7 +32,7 @@ def synthetic_faces(
     seed : int
     """
     rng = np.random.default_rng(seed)
-    groups = _age_groups(persons, classes)
+    groups = rng.permutation(_age_groups(persons, classes))
     ages = _FIRST_AGE + _YEARS * groups + rng.integers(_YEARS, size=persons)
     person = np.repeat(np.arange(persons), 1 + rng.poisson(images - 1, size=persons))
 

@@ -125,9 +125,9 @@ def test_faces_from_generator_to_pools(workspace):
         data={"persons": 60, "images": 5, "classes": 3},
         splits=replace(faces.splits, forget=replace(faces.splits.forget, share=0.1), retain=0.7),
         model=Model(
-            "small_resnet", {"channels": 3, "classes": 3, "widths": [4, 8], "stem_stride": 4}
+            "small_resnet", {"channels": 3, "classes": 3, "widths": [8, 16], "stem_stride": 4}
         ),
-        training=replace(faces.training, epochs=3, learning_rate=1e-2),
+        training=replace(faces.training, epochs=3, batch_size=8, learning_rate=1e-2),
     )
     reference = prepare(small, progress=False)
     forget = reference.data.forget
@@ -135,7 +135,10 @@ def test_faces_from_generator_to_pools(workspace):
     assert len(np.unique(forget["person_id"])) == 6
     assert not set(forget["person_id"]) & set(reference.data.retain["person_id"])
     assert reference.retrained.forget_logits.shape == (10, len(forget["label"]), 3)
-    assert reference.retrained.retain_accuracy.mean() > 0.4  # chance is 0.33
+    assert reference.retrained.retain_accuracy.mean() > 0.7
+    # What is to be unlearned: the original knows the persons to forget, the others do not.
+    gap = reference.original.forget_accuracy.mean() - reference.retrained.forget_accuracy.mean()
+    assert gap > 0.3
     seen = load_file(reference.inputs / "forget.safetensors")
     assert np.array_equal(seen["person_id"], forget["person_id"])
     assert np.array_equal(seen["age"], forget["age"])
