@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+from harness.tables import parse
 
 PACKAGED = Path(__file__).parent.parent / "reference"
 LEVELS = ("none", "partial", "full")
@@ -19,27 +21,69 @@ class CompetitionError(ValueError):
     """The competition's file or data is wrong; the message says where and how to mend it."""
 
 
+# What the forget set may be given by, for each of its kinds.
+FORGET_KINDS: dict[str, list[set[str]]] = {
+    "block": [{"start", "count"}],
+    "random": [{"share"}, {"count"}],
+    "class": [{"label"}, {"label", "share"}, {"label", "count"}],
+    "identities": [{"share"}, {"count"}, {"start", "count"}],
+    "indices": [{"indices"}],
+}
+OPTIMIZERS = ("adamw", "adam", "sgd")
+
+
 @dataclass(frozen=True)
 class Forget:
-    """The forget set: `count` consecutive examples from `start` on."""
+    """Which of the examples that may be trained on are the forget set.
 
-    start: int
-    count: int
+    Attributes
+    ----------
+    kind : str
+        "block": `count` consecutive examples from `start` on. "random": a `share` of the examples,
+        or `count` of them. "class": those with this `label`, or so many of them. "identities":
+        all examples of a share of the identities, or of `count` of them: drawn at random, or
+        consecutive ones if there is a `start`. "indices": those with these numbers.
+    start, count, label : int, optional
+    share : float, optional
+        Above 0, at most 1.
+    indices : sequence of int, or str
+        Places in the dataset, or a `.npy` file of them.
+    """
+
+    kind: str = "block"
+    start: int | None = None
+    count: int | None = None
+    share: float | None = None
+    label: int | None = None
+    indices: tuple[int, ...] | str = ()
 
 
 @dataclass(frozen=True)
 class Splits:
-    """How the data is divided; what is neither forget, retain nor validation is the test set."""
+    """How the data is divided; what is neither forget, retain nor validation is the test set.
+
+    Attributes
+    ----------
+    seed : int
+    forget : Forget
+    retain, validation : int or float
+        How many examples, or below 1 which share of those that are not to be forgotten. Where
+        the data has identities, a split takes whole ones until it has at least as many.
+    published : bool
+        Divide as the publishers of the dataset did, in the place of the two above; what is not
+        forgotten of their training set is the retain set.
+    """
 
     seed: int
-    retain: int
-    validation: int
     forget: Forget
+    retain: int | float = 0
+    validation: int | float = 0
+    published: bool = False
 
 
 @dataclass(frozen=True)
 class Model:
-    """The architecture's name in `harness.models`, and its arguments."""
+    """An architecture as `harness.models.build` takes it, and its arguments."""
 
     architecture: str
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -47,13 +91,25 @@ class Model:
 
 @dataclass(frozen=True)
 class Training:
-    """The recipe of the original and of every retrained model: AdamW, cosine to zero."""
+    """The recipe of the original and of every retrained model; its rate is a cosine to zero.
+
+    Attributes
+    ----------
+    seed, epochs, batch_size : int
+    learning_rate, weight_decay : float
+    optimizer : {"adamw", "adam", "sgd"}
+        The last with momentum 0.9; the last two with the weight decay in their gradients.
+    class_weighted : bool
+        Whether each class counts as much as any other, however few examples it has.
+    """
 
     seed: int
     epochs: int
     batch_size: int
     learning_rate: float
     weight_decay: float
+    optimizer: str = "adamw"
+    class_weighted: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +162,8 @@ class Competition:
         The file's stem, which names the results' folder.
     dataset : str
         A name in `harness.data`.
+    data : dict
+        What that dataset takes: its folder, the size of its images.
     """
 
     name: str
@@ -114,14 +172,25 @@ class Competition:
     model: Model
     training: Training
     evaluation: Evaluation
+    data: dict[str, Any] = field(default_factory=dict)
 
     def fingerprint(self, data_checksum: str, metric_version: str) -> str:
         """Names every artefact made from this data, these splits, this recipe, this metric."""
-        content = asdict(self)
-        # Neither changes the reference; results say by themselves what they were run under.
-        del content["evaluation"], content["name"]
+        content = _stated(self)
+        # Results say by themselves how they were evaluated; what `data` made is in the checksum.
+        for name in ("evaluation", "name", "data"):
+            del content[name]
         text = json.dumps([content, data_checksum, metric_version], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _stated(settings: Any) -> dict[str, Any]:
+    """What differs from its default, so that a new setting leaves old fingerprints as they are."""
+    return {
+        f.name: _stated(value) if is_dataclass(value) else value
+        for f in fields(settings)
+        if (value := getattr(settings, f.name)) != f.default
+    }
 
 
 def find(name: str) -> Path:
@@ -157,13 +226,13 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
     content = _read(path)
     asked = {"runs": runs, "require_isolation": require_isolation}
     try:
-        competition = _parse(Competition, {"name": path.stem} | content, "")
+        competition = parse(Competition, {"name": path.stem} | content)
         evaluation = replace(
             competition.evaluation,
             **{key: value for key, value in asked.items() if value is not None},  # type: ignore[arg-type]
         )
         return _check(replace(competition, evaluation=evaluation))
-    except CompetitionError as error:
+    except ValueError as error:
         raise CompetitionError(f"{path}: {error}") from None
 
 
@@ -192,64 +261,11 @@ def _over(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-_T = TypeVar("_T")
-_NESTED: dict[str, type] = {
-    "splits": Splits,
-    "forget": Forget,
-    "model": Model,
-    "training": Training,
-    "evaluation": Evaluation,
-    "limits": Limits,
-}
-_SCALARS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "dict[str, Any]": (dict,),
-    "tuple[str, ...]": (list,),
-}
-
-
-def _parse(cls: type[_T], table: Any, where: str) -> _T:
-    """The dataclass `cls` from a TOML table; types are checked against its annotations."""
-    if not isinstance(table, dict):
-        raise CompetitionError(f"[{where}] has to be a table")
-    types = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
-    if unknown := sorted(set(table) - set(types)):
-        raise CompetitionError(
-            f"unknown key {_key(where, unknown[0])}; known here: {', '.join(types)}"
-        )
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        if name in _NESTED:
-            values[name] = _parse(_NESTED[name], value, _key(where, name))
-        elif isinstance(value, bool) or not isinstance(value, _SCALARS[types[name]]):
-            raise CompetitionError(f"{_key(where, name)} = {value!r} should be {types[name]}")
-        else:
-            values[name] = tuple(value) if isinstance(value, list) else value
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise CompetitionError(
-            f"[{where or 'top level'}]: {error}".replace("__init__() ", "")
-        ) from None
-
-
-def _key(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
-
-
 def _check(competition: Competition) -> Competition:
     """Values that no competition can have."""
-    splits, training, evaluation = (
-        competition.splits,
-        competition.training,
-        competition.evaluation,
-    )
+    _check_splits(competition.splits)
+    training, evaluation = competition.training, competition.evaluation
     positive = {
-        "splits.retain": splits.retain,
-        "splits.validation": splits.validation,
-        "splits.forget.count": splits.forget.count,
         "training.epochs": training.epochs,
         "training.batch_size": training.batch_size,
         "training.learning_rate": training.learning_rate,
@@ -259,13 +275,15 @@ def _check(competition: Competition) -> Competition:
         if value <= 0:
             raise CompetitionError(f"{key} = {value} has to be positive")
     for key, value in {
-        "splits.seed": splits.seed,
-        "splits.forget.start": splits.forget.start,
         "training.seed": training.seed,
         "training.weight_decay": training.weight_decay,
     }.items():
         if value < 0:
             raise CompetitionError(f"{key} = {value} cannot be negative")
+    if training.optimizer not in OPTIMIZERS:
+        raise CompetitionError(
+            f"training.optimizer = {training.optimizer!r} is none of {', '.join(OPTIMIZERS)}"
+        )
     if evaluation.runs < MIN_RUNS:
         raise CompetitionError(
             f"evaluation.runs = {evaluation.runs}: with fewer than {MIN_RUNS} models a pool "
@@ -279,3 +297,34 @@ def _check(competition: Competition) -> Competition:
             f"{', '.join(LEVELS)}"
         )
     return competition
+
+
+def _check_splits(splits: Splits) -> None:
+    forget = splits.forget
+    amounts = {"splits.retain": splits.retain, "splits.validation": splits.validation}
+    for key, value in amounts.items():
+        if splits.published and value:
+            raise CompetitionError(f"{key} and splits.published exclude each other; leave one out")
+        if not splits.published and value <= 0:
+            raise CompetitionError(f"{key} = {value} has to be positive")
+        if value >= 1 and value != int(value):
+            raise CompetitionError(f"{key} = {value} should be an int, or a share below 1")
+    for key in ("start", "label"):
+        if (getattr(forget, key) or 0) < 0:
+            raise CompetitionError(
+                f"splits.forget.{key} = {getattr(forget, key)} cannot be negative"
+            )
+    if splits.seed < 0:
+        raise CompetitionError(f"splits.seed = {splits.seed} cannot be negative")
+    if forget.count is not None and forget.count <= 0:
+        raise CompetitionError(f"splits.forget.count = {forget.count} has to be positive")
+    if forget.share is not None and not 0 < forget.share <= 1:
+        raise CompetitionError(f"splits.forget.share = {forget.share} has to lie in (0, 1]")
+    if forget.kind not in FORGET_KINDS:
+        raise CompetitionError(
+            f"splits.forget.kind = {forget.kind!r} is none of {', '.join(FORGET_KINDS)}"
+        )
+    needed = FORGET_KINDS[forget.kind]
+    if _stated(forget).keys() - {"kind"} not in needed:
+        choices = "; or ".join(" and ".join(sorted(keys)) for keys in needed)
+        raise CompetitionError(f"splits.forget of kind {forget.kind!r} takes {choices}")

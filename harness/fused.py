@@ -3,6 +3,7 @@
 Convolutions become grouped ones, batch norm runs over models x channels, linear layers become
 batched products. Everything else (activations, pooling, sums) acts on channels one by one and
 is used as it is, so any model made of these layers fuses: torchvision's ResNets among them.
+Other models, transformers say, stand side by side unfused.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ class FusedLinear(nn.Module):
         super().__init__()
         self.models = models
         self.weight = nn.Parameter(linear.weight.detach().repeat(models, 1))
-        self.bias = nn.Parameter(linear.bias.detach().repeat(models))
+        self.bias: nn.Parameter | None = None
+        if linear.bias is not None:
+            self.bias = nn.Parameter(linear.bias.detach().repeat(models))
 
     def forward(self, x: Tensor) -> Tensor:
         inputs = x.unflatten(1, (self.models, -1)).transpose(0, 1)
         weight = self.weight.unflatten(0, (self.models, -1)).transpose(1, 2)
+        if self.bias is None:
+            return torch.bmm(inputs, weight).transpose(0, 1).flatten(1)
         bias = self.bias.unflatten(0, (self.models, 1, -1))
         return torch.baddbmm(bias, inputs, weight).transpose(0, 1).flatten(1)
 
@@ -103,3 +108,61 @@ class Fused(nn.Module):
 def _stackable(state: State) -> list[str]:
     """All but scalars: the count of batches that a batch norm has seen, which all share."""
     return [name for name, tensor in state.items() if tensor.dim()]
+
+
+class Separate(nn.Module):
+    """M models that cannot be fused, with the interface of `Fused`.
+
+    Parameters
+    ----------
+    model : Module
+        One model; it is copied.
+    states : sequence of state dicts
+        The M models' weights.
+    """
+
+    def __init__(self, model: nn.Module, states: Sequence[State]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(copy.deepcopy(model) for _ in states)
+        for member, state in zip(self.members, states, strict=True):
+            member.load_state_dict(state)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As `Fused.forward`."""
+        if x.dim() == 4:
+            x = x.unsqueeze(1).expand(-1, len(self.members), -1, -1, -1)
+        pairs = zip(self.members, x.unbind(1), strict=True)
+        return torch.stack([member(own) for member, own in pairs], dim=1)
+
+    def states(self) -> list[dict[str, Tensor]]:
+        """The M models' own state dicts."""
+        return [member.state_dict() for member in self.members]
+
+
+def together(model: nn.Module, image: Tensor) -> type[Fused] | type[Separate]:
+    """How models of this architecture stand side by side: fused if that gives the same logits.
+
+    Tried on two different models in training mode, since a layer that mixes the models, or draws
+    random numbers for all of them, does not show in its type.
+
+    Parameters
+    ----------
+    model : Module
+    image : Tensor [channels, height, width]
+        Of the size that the model is for.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        alone = Separate(model, [model.state_dict()] * 2).train()
+        for parameter in alone.parameters():  # some are zero at first, which would hide a mix-up
+            parameter.add_(torch.randn_like(parameter), alpha=0.05)
+        states = copy.deepcopy(alone.states())  # from before batch norm counts a batch
+        images = torch.randn(4, 2, *image.shape)
+        expected = alone(images)
+        try:
+            logits = Fused(model, states).train()(images)
+        except Exception:  # whatever a host's own code says to twice as many channels
+            return Separate
+    tolerance = 1e-2 * float(expected.std())
+    same = logits.shape == expected.shape and torch.allclose(logits, expected, 0, tolerance)
+    return Fused if same else Separate

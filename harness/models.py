@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import VisionTransformer, resnet18
 from torchvision.models.resnet import BasicBlock
 
 
@@ -56,7 +58,26 @@ def _stage(inputs: int, width: int, stride: int) -> nn.Sequential:
     return nn.Sequential(BasicBlock(inputs, width, stride, shortcut))
 
 
-ARCHITECTURES = {"small_resnet": SmallResNet}
+def small_vit(
+    num_classes: int,
+    image_size: int = 32,
+    patch_size: int = 4,
+    num_layers: int = 4,
+    num_heads: int = 4,
+    hidden_dim: int = 96,
+    mlp_dim: int = 192,
+) -> VisionTransformer:
+    """torchvision's vision transformer for small colour images; its arguments, smaller."""
+    return VisionTransformer(
+        image_size, patch_size, num_layers, num_heads, hidden_dim, mlp_dim, num_classes=num_classes
+    )
+
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "small_resnet": SmallResNet,
+    "resnet18": resnet18,
+    "small_vit": small_vit,
+}
 
 
 def build(architecture: str, **arguments: object) -> nn.Module:
@@ -65,17 +86,35 @@ def build(architecture: str, **arguments: object) -> nn.Module:
     Parameters
     ----------
     architecture : str
-        A name in `ARCHITECTURES`.
+        A name in `ARCHITECTURES`, or "package.module:function" for anything that can be imported
+        and that returns a module.
     **arguments
         What that architecture takes.
 
     Raises
     ------
     ValueError
-        If there is no such architecture.
+        If there is no such architecture, or it is no module.
     """
-    if architecture not in ARCHITECTURES:
+    net = _factory(architecture)(**arguments)
+    if not isinstance(net, nn.Module):
+        raise ValueError(f"{architecture} returned a {type(net).__name__}, not a torch.nn.Module")
+    return net
+
+
+def _factory(architecture: str) -> Callable[..., nn.Module]:
+    module, colon, function = architecture.partition(":")
+    if not colon and architecture not in ARCHITECTURES:
         raise ValueError(
-            f"there is no architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}"
+            f"there is no architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}, "
+            'or your own as "package.module:function"'
         )
-    return ARCHITECTURES[architecture](**arguments)  # type: ignore[arg-type]
+    if not colon:
+        return ARCHITECTURES[architecture]
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"cannot import {architecture!r} ({error}); its package has to be installed beside "
+            "the harness, since submissions' runs see no other files"
+        ) from None

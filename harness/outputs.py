@@ -12,10 +12,11 @@ from torch.nn.functional import cross_entropy
 from harness import models
 from harness.competition import Model
 from harness.data import Columns, Data
-from harness.fused import Fused
+from harness.fused import together
 from harness.pool import Pool
 
 SPLITS = ("retain", "forget", "validation", "test")
+PASS = 1 << 15  # pixel values of each model's images in one pass: 512 digits, 10 colour images
 Forward = Callable[[Tensor], Tensor]
 
 
@@ -33,11 +34,12 @@ class Observer:
     def __init__(self, model: Model, data: Data) -> None:
         self._model = models.build(model.architecture, **model.arguments)
         self._splits = {name: _tensors(getattr(data, name)) for name in SPLITS}
+        self._together = together(self._model, self._splits["forget"][0][0])
 
     def weights(self, weights: Sequence[Mapping[str, np.ndarray]]) -> Pool:
         """The outputs of M models, given by the weights of each."""
         states = [{name: torch.from_numpy(a) for name, a in own.items()} for own in weights]
-        return self.fused(Fused(self._model, states).eval())
+        return self.fused(self._together(self._model, states).eval())
 
     @torch.inference_mode()
     def fused(self, forward: Forward) -> Pool:
@@ -66,5 +68,5 @@ def _tensors(columns: Columns) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
 
 
-def _logits(forward: Forward, images: Tensor, batch: int = 512) -> Tensor:
-    return torch.cat([forward(part) for part in images.split(batch)])
+def _logits(forward: Forward, images: Tensor) -> Tensor:
+    return torch.cat([forward(part) for part in images.split(max(1, PASS // images[0].numel()))])

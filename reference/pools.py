@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from harness.epsilon import METRIC_VERSION
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.store import Store
-from reference.training import initialise, train
+from reference.training import initialise, plain_seconds, train
 
 CACHE = Path("reference/cache")
 AT_ONCE = 32  # models in one fused network
@@ -48,7 +47,7 @@ class Reference:
         Independent pools of models trained on the retain set alone; the second one's
         forgetting quality against the first is the ceiling.
     retrain_seconds : float
-        One retraining, alone on one core.
+        One retraining on one core, as a submission would do it.
     """
 
     competition: Competition
@@ -73,7 +72,7 @@ def prepare(competition: Competition, progress: bool = True) -> Reference:
         If another process is training the same reference.
     """
     data, fingerprint, folder = _place(competition)
-    _check_model(competition.model, data)
+    _check_model(competition.model, data, competition.training.batch_size)
     with store.lock(folder):
         inputs, pools = Store(folder / "inputs"), Store(folder / "pools")
         _write_inputs(inputs, competition, data)
@@ -104,7 +103,7 @@ def cached(competition: Competition) -> Reference | None:
 
 def _place(competition: Competition) -> tuple[Data, str, Path]:
     """The data, the fingerprint, and the folder of the cache that follows from both."""
-    data = datasets.load(competition.dataset, competition.splits)
+    data = datasets.load(competition.dataset, competition.splits, competition.data)
     fingerprint = competition.fingerprint(data.checksum, METRIC_VERSION)
     return data, fingerprint, CACHE / f"{competition.name}-{fingerprint}"
 
@@ -123,7 +122,6 @@ def _reference(
         Pool.concatenate([_read(pools, task) for task in _wanted(competition) if task[0] == pool])
         for pool in (RETRAINED, SECOND)
     )
-    seconds = pools.facts(_name((ORIGINAL, 0)))["seconds"]
     return Reference(
         competition,
         data,
@@ -133,21 +131,32 @@ def _reference(
         original,
         retrained[: competition.evaluation.runs],
         second[: competition.evaluation.runs],
-        seconds * len(data.retain["label"]) / len(data.train["label"]),
+        pools.facts(_name((ORIGINAL, 0)))["retrain_seconds"],
     )
 
 
-def _check_model(model: Model, data: Data) -> None:
-    """The architecture has to be known, and to fit the images and the classes."""
+def _check_model(model: Model, data: Data, batch_size: int) -> None:
+    """The architecture has to be known, and to fit the images, the classes and the batches."""
+    image = torch.from_numpy(data.forget["image"][:1])
     try:
-        logits = initialise(model, seed=0).eval()(torch.from_numpy(data.forget["image"][:1]))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise CompetitionError(f"model {model.architecture!r} cannot be used: {error}") from None
-    if logits.shape != (1, data.classes):
+        net = initialise(model, seed=0).eval()
+        shape = tuple(net(image).shape)
+    except Exception as error:  # a host's own architecture may raise anything
+        raise CompetitionError(f"model {model.architecture!r} cannot be used: {error}") from error
+    if shape != (1, data.classes):
         raise CompetitionError(
-            f"model {model.architecture!r} gives {logits.shape[-1]} logits, "
+            f"model {model.architecture!r} gives {shape[-1]} logits, "
             f"the data has {data.classes} classes"
         )
+    retain, forget = len(data.retain["label"]), len(data.forget["label"])
+    if 1 in (retain % batch_size, (retain + forget) % batch_size):
+        try:
+            net.train()(image)
+        except ValueError as error:
+            raise CompetitionError(
+                f"the last of an epoch's batches has one image, on which {model.architecture!r} "
+                f"cannot be trained ({error}); change training.batch_size or splits.retain"
+            ) from None
 
 
 def _write_inputs(inputs: Store, competition: Competition, data: Data) -> None:
@@ -185,30 +194,31 @@ def _train_missing(
     if not missing:
         return
     columns = {ORIGINAL: data.train, RETRAINED: data.retain, SECOND: data.retain}
-    results = Parallel(n_jobs=cpu_count(), return_as="generator")(
+    results = Parallel(n_jobs=cpu_count(), return_as="generator", mmap_mode="c")(
         delayed(_train)(competition.model, competition.training, columns[task[0]], data, task)
         for task in missing
     )
     models = sum(len(_members(task)) for task in missing)
     with tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar:
-        for task, (weights, pool, seconds) in zip(missing, results, strict=True):
+        for task, (weights, pool, facts) in zip(missing, results, strict=True):
             if task[0] == ORIGINAL:
                 inputs.put("original", weights)
-            pools.put(_name(task), pool.arrays(), seconds=seconds)
+            pools.put(_name(task), pool.arrays(), **facts)
             bar.update(len(pool))
 
 
 def _train(
     model: Model, recipe: Training, columns: Columns, data: Data, task: Task
-) -> tuple[dict[str, np.ndarray], Pool, float]:
-    """Weights of the task's first model, outputs of all of them, and the seconds it took."""
+) -> tuple[dict[str, np.ndarray], Pool, dict[str, float]]:
+    """Weights of the task's first model, outputs of all of them, and what to note of them."""
     torch.set_num_threads(1)
     images, labels = torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
-    start = time.perf_counter()
     fused = train(model, recipe, images, labels, _seeds(recipe.seed, task))
-    seconds = time.perf_counter() - start
+    facts = {}
+    if task[0] == ORIGINAL:
+        facts["retrain_seconds"] = plain_seconds(model, recipe, data.retain)
     weights = {name: tensor.numpy() for name, tensor in fused.states()[0].items()}
-    return weights, Observer(model, data).fused(fused), seconds
+    return weights, Observer(model, data).fused(fused), facts
 
 
 def _seeds(seed: int, task: Task) -> list[int]:

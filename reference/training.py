@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,7 +12,9 @@ from torch.nn.functional import cross_entropy
 
 from harness import models
 from harness.competition import Model, Training
-from harness.fused import Fused
+from harness.data import Columns
+from harness.data.batches import Split, loader
+from harness.fused import Fused, Separate, together
 
 
 def initialise(model: Model, seed: int) -> torch.nn.Module:
@@ -26,11 +30,12 @@ def train(
     images: Tensor,
     labels: Tensor,
     seeds: Sequence[int],
-) -> Fused:
-    """Train one model a seed, all at once, each with its own initialisation and batch order.
+) -> Fused | Separate:
+    """Train one model a seed, each with its own initialisation and batch order.
 
     A model's weights depend on its seed alone, but for rounding: neither its gradient nor its
-    AdamW update mixes with another's.
+    update mixes with another's. All are trained at once where the architecture can be fused, and
+    else one after another.
 
     Parameters
     ----------
@@ -43,25 +48,86 @@ def train(
 
     Returns
     -------
-    Fused
+    Fused or Separate
         The trained models, in evaluation mode.
     """
     members = [initialise(model, seed) for seed in seeds]
-    fused = Fused(members[0], [member.state_dict() for member in members]).train()
-    optimizer = torch.optim.AdamW(
-        fused.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    states = [member.state_dict() for member in members]
+    kind = together(members[0], images[0])
+    if kind is Fused:
+        return _train(Fused(members[0], states), recipe, images, labels, seeds).eval()
+    trained = []
+    for member, state, seed in zip(members, states, seeds, strict=True):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # for what draws numbers of its own, as dropout does
+            alone = _train(Separate(member, [state]), recipe, images, labels, [seed])
+        trained += alone.states()
+    return Separate(members[0], trained).eval()
+
+
+def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
+    """Seconds of one retraining as a submission would do it, by one epoch, the second.
+
+    That is a plain loop over a `DataLoader`, in this process, with the threads that it has.
+    """
+    split = Split({name: torch.from_numpy(column) for name, column in retain.items()})
+    batches = loader(split, recipe.batch_size, shuffle=True)
+    net = initialise(model, recipe.seed).train()
+    optimizer = _optimizer(recipe, net)
+    for _ in range(2):
+        start = time.perf_counter()
+        for inputs, targets in batches:
+            optimizer.zero_grad()
+            cross_entropy(net(inputs), targets).backward()
+            optimizer.step()
+    return recipe.epochs * (time.perf_counter() - start)
+
+
+_Group = TypeVar("_Group", Fused, Separate)
+
+
+def _train(
+    group: _Group, recipe: Training, images: Tensor, labels: Tensor, seeds: Sequence[int]
+) -> _Group:
+    """Train all models of a group at once."""
+    group.train()
+    optimizer = _optimizer(recipe, group)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     batches = -(-len(images) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * batches)
+    weights = _weights(labels) if recipe.class_weighted else torch.ones(len(labels))
     for _ in range(recipe.epochs):
         order = torch.stack([torch.randperm(len(images), generator=g) for g in orders], dim=1)
         for batch in order.split(recipe.batch_size):  # [B, M]
-            logits = fused(images[batch])
+            logits = group(images[batch])
+            losses = cross_entropy(
+                logits.flatten(0, 1), labels[batch].flatten(), reduction="none"
+            ).view_as(batch)
             # The sum over models of each one's mean: its gradient is each model's own.
-            loss = cross_entropy(logits.flatten(0, 1), labels[batch].flatten(), reduction="sum")
+            means = (weights[batch] * losses).sum(0) / weights[batch].sum(0)
             optimizer.zero_grad()
-            (loss / len(batch)).backward()
+            means.sum().backward()
             optimizer.step()
             schedule.step()
-    return fused.eval()
+    return group
+
+
+def _optimizer(recipe: Training, group: torch.nn.Module) -> torch.optim.Optimizer:
+    settings: dict[str, Any] = {
+        "lr": recipe.learning_rate,
+        "weight_decay": recipe.weight_decay,
+        "fused": True,
+    }
+    match recipe.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(group.parameters(), **settings)
+        case "adam":
+            return torch.optim.Adam(group.parameters(), **settings)
+        case _:
+            return torch.optim.SGD(group.parameters(), momentum=0.9, **settings)
+
+
+def _weights(labels: Tensor) -> Tensor:
+    """Of each example [n]: the same sum in each class, and 1 in the mean."""
+    counts = labels.bincount()
+    return (len(labels) / ((counts > 0).sum() * counts))[labels]

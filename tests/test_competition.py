@@ -31,12 +31,26 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
     ("old", "new", "complaint"),
     [
         ("retain = 850", "retian = 850", "unknown key splits.retian"),
-        ("retain = 850", "", "retain"),
+        ("retain = 850", "", "splits.retain = 0 has to be positive"),
+        ("[training]\nseed = 0", "[training]", "training"),
         ("retain = 850", "retain = -3", "splits.retain = -3 has to be positive"),
-        ("retain = 850", "retain = 8.5", "splits.retain = 8.5 should be int"),
+        ("retain = 850", "retain = 8.5", "splits.retain = 8.5 should be an int, or a share"),
+        ("retain = 850", "published = true", "splits.validation and splits.published exclude"),
+        ("retain = 850", "published = 1", "splits.published = 1 should be bool"),
         ("retain = 850", "retain = true", "splits.retain = True should be int"),
         ("count = 64", "count = 0", "splits.forget.count = 0 has to be positive"),
         ("start = 1560", "start = -1", "splits.forget.start = -1 cannot be negative"),
+        ("count = 64", "share = 0.1", "splits.forget of kind 'block' takes count and start"),
+        ("count = 64", 'count = 64\nkind = "random"', "of kind 'random' takes share; or count"),
+        ("count = 64", 'count = 64\nkind = "best"', "splits.forget.kind = 'best' is none of block"),
+        ("start = 1560", 'share = 1.1\nkind = "random"', "splits.forget.share = 1.1 has to lie in"),
+        (
+            "[training]",
+            '[training]\noptimizer = "lbfgs"',
+            "training.optimizer = 'lbfgs' is none of",
+        ),
+        ("[training]", "[training]\nclass_weighted = 1", "class_weighted = 1 should be bool"),
+        ('dataset = "digits"', 'dataset = "digits"\ndata = 1', "data = 1 should be dict"),
         ("runs = 512", "runs = 1", "evaluation.runs = 1"),
         ("delta = 1e-5", "delta = 2.0", "evaluation.delta"),
         ("seconds = 60", "seconds = 0", "evaluation.limits.seconds"),
@@ -91,3 +105,26 @@ def test_the_fingerprint_follows_recipe_data_and_metric_but_not_the_evaluation()
     assert competition.load("digits", runs=16).fingerprint("data", "1") == same
     assert len({same, recipe.fingerprint("data", "1"), digits.fingerprint("else", "1")}) == 3
     assert digits.fingerprint("data", "2") != same
+
+
+@pytest.mark.parametrize(
+    "name", ["casia_surf", "casia_surf_clean", "cifar10", "digits", "synthetic_faces"]
+)
+def test_the_competitions_that_come_with_the_harness_are_valid(name):
+    assert competition.load(name).name == name
+
+
+def test_where_the_data_lies_does_not_change_the_fingerprint():
+    settings = competition.load("casia_surf")
+    moved = replace(settings, data={"folder": "elsewhere", "size": 32})
+    assert moved.fingerprint("data", "1") == settings.fingerprint("data", "1")
+
+
+def test_a_setting_at_its_default_does_not_change_the_fingerprint(tmp_path):
+    text = DIGITS.replace("[training]", '[training]\noptimizer = "adamw"')
+    path = tmp_path / "digits.toml"
+    path.write_text(text.replace("[splits.forget]", '[splits.forget]\nkind = "block"'))
+    stated, other = competition.load(str(path)), competition.load("digits")
+    assert stated.fingerprint("data", "1") == other.fingerprint("data", "1")
+    weighted = replace(other, training=replace(other.training, class_weighted=True))
+    assert weighted.fingerprint("data", "1") != other.fingerprint("data", "1")

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 COMMON = {"harness.competition", "harness.store", "harness.pool"}
 # What each layer may import of the harness besides itself and the common ones.
 ALLOWED = {
-    "harness.competition": set(),
+    "harness.tables": set(),
+    "harness.competition": {"harness.tables"},
     "harness.store": set(),
     "harness.pool": set(),
     "harness.models": set(),

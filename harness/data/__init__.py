@@ -1,16 +1,33 @@
-"""Datasets, and how a competition divides them."""
+"""Datasets by name, and a competition's examples: read, checked and divided."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from harness.competition import CompetitionError, Splits
+from harness.data.casia_surf import casia_surf
+from harness.data.cifar10 import cifar10
+from harness.data.columns import Columns, check, checksum
+from harness.data.digits import digits
+from harness.data.image_folder import image_folder
+from harness.data.splits import members
+from harness.data.synthetic_faces import synthetic_faces
 
-Columns = dict[str, np.ndarray]
+# Each returns `image`, `label` and `image_id`, perhaps `person_id` and `age`, and perhaps `part`,
+# which says how its publishers divided it.
+DATASETS: dict[str, Callable[..., Columns]] = {
+    "casia_surf": casia_surf,
+    "cifar10": cifar10,
+    "digits": digits,
+    "image_folder": image_folder,
+    "synthetic_faces": synthetic_faces,
+}
 
 
 @dataclass(frozen=True)
@@ -43,61 +60,54 @@ class Data:
         }
 
 
-def digits() -> Columns:
-    """The 1,797 handwritten digits of scikit-learn, as 1x8x8 images in [0, 1]."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    return {
-        "image": (bunch.images[:, None] / 16).astype(np.float32),
-        "label": bunch.target.astype(np.int64),
-        "image_id": np.arange(len(bunch.target), dtype=np.int64),
-    }
-
-
-DATASETS: dict[str, Callable[[], Columns]] = {"digits": digits}
-
-
-def load(dataset: str, splits: Splits) -> Data:
+def load(dataset: str, splits: Splits, arguments: Mapping[str, Any] = MappingProxyType({})) -> Data:
     """Read a dataset and divide it.
+
+    Parameters
+    ----------
+    dataset : str
+        A name in `DATASETS`.
+    splits : Splits
+    arguments : mapping of str to value
+        What that dataset takes.
 
     Raises
     ------
     CompetitionError
-        If the dataset is unknown, has too few examples, or the retain set lacks a class.
+        If the dataset is unknown, missing or damaged, has too few examples, or the retain set
+        lacks a class that is not the one to forget.
     """
-    if dataset not in DATASETS:
-        raise CompetitionError(f"no dataset {dataset!r}; there are: {', '.join(DATASETS)}")
-    columns = DATASETS[dataset]()
-    members = _members(len(columns["label"]), splits)
-    parts = {name: {k: v[rows] for k, v in columns.items()} for name, rows in members.items()}
-    classes = int(columns["label"].max()) + 1
-    if lacking := sorted(set(range(classes)) - set(parts["retain"]["label"].tolist())):
+    columns = _read(dataset, arguments)
+    classes = check(columns)
+    rows = members(columns, splits)
+    # Indices may stand in a file, which can change.
+    named = {"forget": rows["forget"]} if splits.forget.kind == "indices" else {}
+    total = checksum(columns | named)
+    columns.pop("part", None)
+    parts = {name: {k: v[own] for k, v in columns.items()} for name, own in rows.items()}
+    lacking = set(range(classes)) - {splits.forget.label} - set(parts["retain"]["label"].tolist())
+    if lacking:
         raise CompetitionError(
-            f"the retain set has no example of class {lacking[0]}: a model retrained on it "
+            f"the retain set has no example of class {min(lacking)}: a model retrained on it "
             "cannot know that class; choose a smaller forget set or a larger retain set"
         )
-    return Data(**parts, classes=classes, checksum=_checksum(columns))
+    return Data(**parts, classes=classes, checksum=total)
 
 
-def _members(size: int, splits: Splits) -> dict[str, np.ndarray]:
-    """The rows of each split: the forget block, and the others shuffled."""
-    start, count = splits.forget.start, splits.forget.count
-    needed = count + splits.retain + splits.validation
-    if start + count > size or needed >= size:
-        raise CompetitionError(
-            f"the splits take {needed} examples, the forget block ends at {start + count}; "
-            f"the dataset has {size}, and some have to be left for the test set"
-        )
-    forget = np.arange(start, start + count)
-    others = np.random.default_rng(splits.seed).permutation(np.delete(np.arange(size), forget))
-    retain, validation, test = np.split(others, [splits.retain, splits.retain + splits.validation])
-    return {"retain": retain, "forget": forget, "validation": validation, "test": test}
-
-
-def _checksum(columns: Columns) -> str:
-    digest = hashlib.sha256()
-    for name, column in sorted(columns.items()):
-        digest.update(f"{name} {column.dtype} {column.shape}".encode())
-        digest.update(np.ascontiguousarray(column).data)
-    return digest.hexdigest()
+def _read(dataset: str, arguments: Mapping[str, Any]) -> Columns:
+    """The dataset's columns, once its arguments have been checked."""
+    if dataset not in DATASETS:
+        raise CompetitionError(f"no dataset {dataset!r}; there are: {', '.join(DATASETS)}")
+    function = DATASETS[dataset]
+    try:
+        inspect.signature(function).bind(**arguments)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(function).parameters)
+        raise CompetitionError(f"[data] of {dataset}: {error}; it takes: {known}") from None
+    types = get_type_hints(function)
+    for name, value in arguments.items():
+        if type(value) is not types[name]:
+            raise CompetitionError(f"data.{name} = {value!r} should be {types[name].__name__}")
+        if types[name] is int and value < (name != "seed"):
+            raise CompetitionError(f"data.{name} = {value} is too small")
+    return function(**arguments)

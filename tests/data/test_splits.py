@@ -6,9 +6,30 @@ import numpy as np
 import pytest
 
 from harness import competition, data
-from harness.competition import CompetitionError, Forget
+from harness.competition import CompetitionError, Forget, Splits
+from harness.data.columns import TEST, TRAIN, VALIDATION
+from harness.data.splits import members
 
 DIGITS = competition.load("digits")
+NAMES = ("retain", "forget", "validation", "test")
+
+
+@pytest.fixture
+def columns():
+    """60 examples of 4 classes, five of each of 12 persons, the last 20 held out."""
+    row = np.arange(60)
+    part = np.repeat([TRAIN, VALIDATION, TEST], [40, 10, 10])
+    return {"label": row % 4, "image_id": row, "person_id": row // 5 + 100, "part": part}
+
+
+def without(columns, *names):
+    return {name: column for name, column in columns.items() if name not in names}
+
+
+def split(columns, retain=0.5, validation=0.25, published=False, seed=0, **forget):
+    if published:
+        retain = validation = 0
+    return members(columns, Splits(seed, Forget(**forget), retain, validation, published))
 
 
 def test_the_splits_divide_the_digits():
@@ -33,7 +54,7 @@ def test_the_same_seed_divides_alike():
     [
         ({"retain": 5}, "no example of class"),
         ({"retain": 1700}, "left for the test set"),
-        ({"forget": Forget(start=1790, count=64)}, "the forget block ends at 1854"),
+        ({"forget": Forget(start=1790, count=64)}, "the forget set ends at 1854, there are 1797"),
     ],
 )
 def test_splits_that_cannot_be_are_refused(change, complaint):
@@ -42,5 +63,132 @@ def test_splits_that_cannot_be_are_refused(change, complaint):
 
 
 def test_an_unknown_dataset_lists_the_known_ones():
-    with pytest.raises(CompetitionError, match="there are: digits"):
+    with pytest.raises(CompetitionError, match="there are: .*digits"):
         data.load("cifar", DIGITS.splits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({}, "missing a required argument: 'size'; it takes: folder, size"),
+        ({"folder": "x", "size": 8, "crop": 2}, "unexpected keyword argument 'crop'"),
+        ({"folder": "x", "size": 8.5}, "data.size = 8.5 should be int"),
+        ({"folder": "x", "size": True}, "data.size = True should be int"),
+        ({"folder": "x", "size": 0}, "data.size = 0 is too small"),
+    ],
+)
+def test_what_a_dataset_does_not_take_is_refused(arguments, complaint):
+    with pytest.raises(CompetitionError, match=complaint):
+        data.load("image_folder", DIGITS.splits, {"folder": "x"} | arguments)
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [
+        {"kind": "random", "share": 0.1},
+        {"kind": "random", "count": 7},
+        {"kind": "class", "label": 2},
+        {"kind": "class", "label": 2, "count": 3},
+        {"kind": "block", "start": 10, "count": 6},
+        {"kind": "indices", "indices": (3, 50, 7)},
+    ],
+)
+def test_without_identities_every_kind_divides_all_examples(columns, forget):
+    plain = without(columns, "person_id")
+    parts = split(plain, **forget)
+    assert np.array_equal(np.sort(np.concatenate([*parts.values()])), np.arange(60))
+    rest = 60 - len(parts["forget"])
+    assert (len(parts["retain"]), len(parts["validation"])) == (round(rest / 2), round(rest / 4))
+    assert all(np.array_equal(parts[n], again) for n, again in split(plain, **forget).items())
+
+
+@pytest.mark.parametrize(
+    ("forget", "size"),
+    [({"share": 0.1}, 6), ({"count": 7}, 7)],
+)
+def test_a_random_forget_set_follows_the_seed(columns, forget, size):
+    plain = without(columns, "person_id")
+    rows = [split(plain, kind="random", seed=seed, **forget)["forget"] for seed in range(2)]
+    assert [len(own) for own in rows] == [size, size]
+    assert not np.array_equal(*rows)
+
+
+def test_a_class_is_forgotten_whole_or_in_part(columns):
+    plain = without(columns, "person_id")
+    assert np.array_equal(split(plain, kind="class", label=2)["forget"], np.arange(2, 60, 4))
+    some = split(plain, kind="class", label=2, share=0.4)["forget"]
+    assert len(some) == 6
+    assert set(plain["label"][some]) == {2}
+
+
+def test_a_class_may_be_missing_from_retain_only_if_it_is_to_be_forgotten():
+    loaded = data.load("digits", replace(DIGITS.splits, forget=Forget(kind="class", label=3)))
+    assert set(loaded.forget["label"]) == {3}
+    assert 3 not in loaded.retain["label"]
+    assert loaded.classes == 10
+
+
+def test_identities_are_in_one_split_each(columns):
+    for seed in range(5):
+        parts = split(columns, kind="identities", count=2, seed=seed)
+        people = [set(columns["person_id"][parts[name]]) for name in NAMES]
+        assert sum(map(len, people)) == len(set.union(*people)) == 12
+        # Whole persons of five images until there are 25 and 12.
+        assert [len(parts[name]) for name in NAMES] == [25, 10, 15, 10]
+
+
+def test_identities_are_drawn_or_consecutive(columns):
+    def people(**forget):
+        return set(columns["person_id"][split(columns, kind="identities", **forget)["forget"]])
+
+    assert people(start=3, count=2) == {103, 104}
+    assert len(people(share=0.25)) == 3
+    assert people(count=3, seed=1) != people(count=3, seed=2)
+
+
+def test_the_published_split_is_kept_and_forgets_from_its_training_part(columns):
+    parts = split(columns, published=True, kind="identities", share=0.25)
+    assert np.array_equal(parts["validation"], np.arange(40, 50))
+    assert np.array_equal(parts["test"], np.arange(50, 60))
+    assert len(parts["forget"]) == 10
+    assert np.array_equal(np.union1d(parts["forget"], parts["retain"]), np.arange(40))
+
+
+def test_indices_come_from_a_file_too_and_its_content_counts(tmp_path):
+    def load(indices):
+        np.save(tmp_path / "forget_idx.npy", indices)
+        forget = Forget(kind="indices", indices=str(tmp_path / "forget_idx.npy"))
+        return data.load("digits", replace(DIGITS.splits, forget=forget))
+
+    first, second = load(np.array([5, 900, 17])), load(np.array([5, 900, 18]))
+    assert first.forget["image_id"].tolist() == [5, 17, 900]
+    assert first.checksum != second.checksum
+
+
+@pytest.mark.parametrize(
+    ("forget", "complaint"),
+    [
+        ({"kind": "random", "share": 0.1}, "identity 1.. would be in the forget set and"),
+        ({"kind": "class", "label": 2}, "identity 100 would be in the forget set and"),
+        ({"kind": "class", "label": 9}, "ends at 0, there are 0 to choose from"),
+        ({"kind": "random", "share": 0.001}, "ends at 0, there are 60"),
+        ({"kind": "identities", "count": 13}, "ends at 13, there are 12"),
+        ({"kind": "indices", "indices": (0, 1, 1)}, "names an example twice"),
+        ({"kind": "indices", "indices": (0, 60)}, "not among the 60"),
+        ({"kind": "indices", "indices": (0, 1.5)}, "whole numbers"),
+        ({"kind": "indices", "indices": "none.npy"}, "cannot read none.npy"),
+        ({"kind": "identities", "count": 10}, "left for the test set"),
+        ({"kind": "indices", "indices": (0, 1, 2), "published": True}, "identity 100 would be"),
+        ({"kind": "indices", "indices": (0, 45), "published": True}, "not among the 40"),
+    ],
+)
+def test_a_forget_set_that_cannot_be_is_refused(columns, forget, complaint):
+    with pytest.raises(CompetitionError, match=complaint):
+        split(columns, **forget)
+
+
+def test_what_the_data_does_not_have_is_said(columns):
+    with pytest.raises(CompetitionError, match="no identities to choose from"):
+        split(without(columns, "person_id"), kind="identities", count=2)
+    with pytest.raises(CompetitionError, match="publishers of this dataset did not divide it"):
+        split(without(columns, "part"), published=True, kind="random", count=2)

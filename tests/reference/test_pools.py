@@ -125,8 +125,42 @@ def test_another_recipe_has_another_cache(workspace):
         (Model("small_resnet", {"depth": 3}), "depth"),
         (Model("small_resnet", DIGITS.model.arguments | {"classes": 7}), "7 logits"),
         (Model("small_resnet", DIGITS.model.arguments | {"channels": 3}), "channels"),
+        (Model("nowhere.models:net"), "cannot import 'nowhere.models:net'"),
+        (Model("small_vit", {"num_classes": 10}), "Wrong image height"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(workspace, model, complaint):
     with pytest.raises(CompetitionError, match=complaint):
         prepare(replace(QUICK, model=model), progress=False)
+
+
+def test_a_last_batch_of_one_image_is_refused_where_batch_norm_cannot_train_on_it(workspace):
+    splits = replace(DIGITS.splits, retain=13 * 64 + 1)
+    with pytest.raises(CompetitionError, match="last of an epoch's batches has one image"):
+        prepare(replace(DIGITS, splits=splits), progress=False)
+
+
+def test_faces_from_generator_to_pools(workspace):
+    faces = competition.load("synthetic_faces", runs=10)
+    small = replace(
+        faces,
+        data={"persons": 60, "images": 5, "classes": 3},
+        splits=replace(faces.splits, forget=replace(faces.splits.forget, share=0.1), retain=0.7),
+        model=Model(
+            "small_resnet", {"channels": 3, "classes": 3, "widths": [8, 16], "stem_stride": 4}
+        ),
+        training=replace(faces.training, epochs=3, batch_size=8, learning_rate=1e-2),
+    )
+    reference = prepare(small, progress=False)
+    forget = reference.data.forget
+    assert forget["image"].shape[1:] == (3, 32, 32)
+    assert len(np.unique(forget["person_id"])) == 6
+    assert not set(forget["person_id"]) & set(reference.data.retain["person_id"])
+    assert reference.retrained.forget_logits.shape == (10, len(forget["label"]), 3)
+    assert reference.retrained.retain_accuracy.mean() > 0.7
+    # What is to be unlearned: the original knows the persons to forget, the others do not.
+    gap = reference.original.forget_accuracy.mean() - reference.retrained.forget_accuracy.mean()
+    assert gap > 0.3
+    seen = load_file(reference.inputs / "forget.safetensors")
+    assert np.array_equal(seen["person_id"], forget["person_id"])
+    assert np.array_equal(seen["age"], forget["age"])

@@ -1,0 +1,114 @@
+"""Which examples are forget, retain, validation and test set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.competition import CompetitionError, Forget, Splits
+from harness.data.columns import TEST, TRAIN, VALIDATION, Columns
+
+
+def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
+    """The rows of each split.
+
+    Parameters
+    ----------
+    columns : dict of ndarray
+        With `person_id`, no person of the forget set is in the retain set, and none is in two
+        splits but where the publishers of the data have put one there.
+    splits : Splits
+
+    Raises
+    ------
+    CompetitionError
+        If there are too few examples, or a person would be in two splits.
+    """
+    rows = np.arange(len(columns["label"]))
+    if splits.published:
+        if "part" not in columns:
+            raise CompetitionError(
+                "splits.published: the publishers of this dataset did not divide it; "
+                "give splits.retain and splits.validation instead"
+            )
+        rows = rows[columns["part"] == TRAIN]
+    identity = columns.get("person_id", columns["image_id"])
+    forget = _forget(columns, rows, splits)
+    others = np.setdiff1d(rows, forget)
+    if (shared := np.intersect1d(identity[forget], identity[others])).size:
+        raise CompetitionError(
+            f"identity {shared[0]} would be in the forget set and in another split; "
+            'choose the forget set by kind = "identities"'
+        )
+    if splits.published:
+        held_out = {"validation": VALIDATION, "test": TEST}
+        parts = {name: np.flatnonzero(columns["part"] == part) for name, part in held_out.items()}
+        return {"retain": others, "forget": forget} | parts
+    retain, validation, test = _deal(others, identity[others], splits)
+    return {"retain": retain, "forget": forget, "validation": validation, "test": test}
+
+
+def _forget(columns: Columns, rows: np.ndarray, splits: Splits) -> np.ndarray:
+    """The rows to forget, of those that may be, in order."""
+    forget = splits.forget
+    # Another stream of random numbers than the one that deals the other examples.
+    rng = np.random.default_rng([splits.seed, 1])
+    match forget.kind:
+        case "indices":
+            return _given(forget.indices, rows)
+        case "class":
+            return _chosen(rows[columns["label"][rows] == forget.label], forget, rng)
+        case "identities" if "person_id" not in columns:
+            raise CompetitionError("splits.forget: this dataset has no identities to choose from")
+        case "identities":
+            identity = columns["person_id"][rows]
+            return rows[np.isin(identity, _chosen(np.unique(identity), forget, rng))]
+        case _:  # "block" and "random"
+            return _chosen(rows, forget, rng)
+
+
+def _chosen(candidates: np.ndarray, forget: Forget, rng: np.random.Generator) -> np.ndarray:
+    """As many as the forget set takes: consecutive ones if it says where to start, else drawn."""
+    count = forget.count or round((forget.share or 1) * len(candidates))
+    end = (forget.start or 0) + count
+    if not 0 < end <= len(candidates):
+        raise CompetitionError(
+            f"the forget set ends at {end}, there are {len(candidates)} to choose from"
+        )
+    if forget.start is not None:
+        return candidates[forget.start : end]
+    return np.sort(rng.choice(candidates, count, replace=False))
+
+
+def _given(indices: tuple[int, ...] | str, rows: np.ndarray) -> np.ndarray:
+    """Rows that the host names, or a `.npy` file of his."""
+    try:
+        chosen = np.asarray(np.load(indices) if isinstance(indices, str) else indices)
+    except (OSError, ValueError, EOFError) as error:
+        raise CompetitionError(f"splits.forget.indices: cannot read {indices}: {error}") from None
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
+        raise CompetitionError("splits.forget.indices has to be a list of whole numbers")
+    if len(np.unique(chosen)) < len(chosen) or not np.isin(chosen, rows).all():
+        raise CompetitionError(
+            "splits.forget.indices names an example twice, or one that is not among the "
+            f"{len(rows)} that can be trained on"
+        )
+    return np.sort(chosen)
+
+
+def _deal(rows: np.ndarray, identity: np.ndarray, splits: Splits) -> list[np.ndarray]:
+    """Retain, validation and test rows: each takes whole identities until it has enough."""
+    _, person, images = np.unique(identity, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(splits.seed).permutation(len(images))
+    rows = rows[np.argsort(np.argsort(order)[person], kind="stable")]
+    ends = np.cumsum(images[order])  # where each identity's rows now end
+    cuts = [0]
+    for wanted in (splits.retain, splits.validation):
+        count = wanted if wanted >= 1 else round(wanted * len(rows))
+        last = np.searchsorted(ends, cuts[-1] + count)
+        if last >= len(ends) - 1:
+            raise CompetitionError(
+                f"splits.retain and splits.validation take all of the {len(rows)} examples "
+                "that are not forgotten; some have to be left for the test set"
+            )
+        cuts.append(int(ends[last]))
+    return np.split(rows, cuts[1:])

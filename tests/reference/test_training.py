@@ -1,0 +1,109 @@
+"""A model trained among others ends with the weights that it gets alone, whatever the recipe."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from harness.competition import Model, Training
+from harness.fused import Fused, Separate
+from reference.training import initialise, train
+
+DIGITS = Model("small_resnet", {"channels": 1, "classes": 5, "widths": [4, 8], "stem_stride": 2})
+RESNET18 = Model("resnet18", {"num_classes": 5})
+VIT = Model(
+    "small_vit",
+    {"num_classes": 5, "image_size": 16, "num_layers": 1, "hidden_dim": 16, "mlp_dim": 16},
+)
+ADAMW = Training(seed=0, epochs=2, batch_size=16, learning_rate=1e-3, weight_decay=1e-2)
+ADAM = replace(ADAMW, optimizer="adam", class_weighted=True)
+SGD = replace(ADAMW, optimizer="sgd", learning_rate=1e-2)
+
+
+@pytest.fixture(autouse=True)
+def double():
+    """In float32, rounding grows within a few steps of a deep net, and hides what it is about."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def images_of(channels, size, count=42):
+    """Random images, with many of class 0 and few of class 4."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(count, channels, size, size, generator=generator)
+    return images, (torch.rand(count, generator=generator) ** 2 * 5).long()
+
+
+def plain_loop(model, recipe, images, labels, seed):
+    """The recipe as anyone would write it, for one model, without the harness."""
+    net = initialise(model, seed).train()
+    kinds = {
+        "adamw": torch.optim.AdamW,
+        "adam": torch.optim.Adam,
+        "sgd": lambda p, lr, weight_decay: torch.optim.SGD(p, lr, 0.9, weight_decay=weight_decay),
+    }
+    optimizer = kinds[recipe.optimizer](
+        net.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    steps = recipe.epochs * -(-len(images) // recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    weight = 1 / labels.bincount() if recipe.class_weighted else None
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(recipe.epochs):
+        for batch in torch.randperm(len(images), generator=generator).split(recipe.batch_size):
+            optimizer.zero_grad()
+            cross_entropy(net(images[batch]), labels[batch], weight=weight).backward()
+            optimizer.step()
+            schedule.step()
+    return net.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe", "data", "kind"),
+    [
+        (DIGITS, ADAMW, (1, 8), Fused),
+        (DIGITS, ADAM, (1, 8), Fused),
+        (DIGITS, SGD, (1, 8), Fused),
+        (RESNET18, replace(SGD, class_weighted=True, epochs=1, batch_size=6), (3, 32, 12), Fused),
+        (VIT, SGD, (3, 16), Separate),
+    ],
+)
+def test_a_model_among_others_trains_to_the_same_weights_as_alone(model, recipe, data, kind):
+    images, labels = images_of(*data)
+    seeds = [3, 14]
+    group = train(model, recipe, images, labels, seeds)
+    assert isinstance(group, kind)
+    states = group.states()
+    for seed, state in zip(seeds, states, strict=True):
+        alone = plain_loop(model, recipe, images, labels, seed)
+        assert state.keys() == alone.keys()
+        for name, tensor in alone.items():
+            torch.testing.assert_close(state[name], tensor, rtol=1e-4, atol=1e-6)
+    last = list(states[0])[-2]
+    assert not torch.allclose(states[0][last], states[1][last], atol=1e-2)
+
+
+def test_class_weights_make_a_difference():
+    images, labels = images_of(1, 8)
+    plain, weighted = (
+        train(DIGITS, replace(SGD, class_weighted=value), images, labels, [3]).states()[0]
+        for value in (False, True)
+    )
+    assert not torch.allclose(plain["fc.weight"], weighted["fc.weight"], atol=1e-3)
+
+
+def dropping(classes):
+    """What a host's own model may do: draw random numbers while it trains."""
+    return nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(64, classes))
+
+
+def test_a_model_with_dropout_follows_from_its_seed_alone():
+    images, labels = images_of(1, 8)
+    model = Model("tests.reference.test_training:dropping", {"classes": 5})
+    among = train(model, ADAMW, images, labels, [3, 4]).states()[1]
+    torch.manual_seed(1)
+    alone = train(model, ADAMW, images, labels, [4]).states()[0]
+    assert all(torch.equal(among[name], tensor) for name, tensor in alone.items())
