@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
+from harness.sources import PACKAGED, CompetitionError, find, read
 from harness.tables import parse
 
-PACKAGED = Path(__file__).parent.parent / "reference"
+__all__ = ["PACKAGED", "CompetitionError", "find"]
 LEVELS = ("none", "partial", "full")
 MIN_RUNS = 10  # the attackers' cross-validation needs two models a fold in each pool
-
-
-class CompetitionError(ValueError):
-    """The competition's file or data is wrong; the message says where and how to mend it."""
 
 
 # What the forget set may be given by, for each of its kinds.
@@ -193,19 +187,6 @@ def _stated(settings: Any) -> dict[str, Any]:
     }
 
 
-def find(name: str) -> Path:
-    """The TOML of a competition: a path, or a name in `reference/` here or in the package."""
-    if name.endswith(".toml"):
-        return Path(name)
-    places = [Path("reference"), PACKAGED]
-    for place in places:
-        if (path := place / f"{name}.toml").is_file():
-            return path
-    known = sorted({path.stem for place in places for path in place.glob("*.toml")})
-    nearest = "".join(f" did you mean {n!r}?" for n in get_close_matches(name, known, 1))
-    raise CompetitionError(f"no competition {name!r};{nearest} there are: {', '.join(known)}")
-
-
 def load(name: str, runs: int | None = None, require_isolation: str | None = None) -> Competition:
     """Read a competition.
 
@@ -223,7 +204,7 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
         that makes no sense.
     """
     path = find(name)
-    content = _read(path)
+    content = read(path)
     asked = {"runs": runs, "require_isolation": require_isolation}
     try:
         competition = parse(Competition, {"name": path.stem} | content)
@@ -234,31 +215,6 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
         return _check(replace(competition, evaluation=evaluation))
     except ValueError as error:
         raise CompetitionError(f"{path}: {error}") from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The content of a TOML file, over that of the competition which it `extends`."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CompetitionError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CompetitionError(f"{path} is not TOML: {error}") from None
-    if "extends" not in content:
-        return content
-    base = find(str(content.pop("extends")))
-    if base.exists() and base.samefile(path):
-        raise CompetitionError(f"{path} extends itself")
-    return _over(_read(base), content)
-
-
-def _over(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """`content` where it says something, `base` elsewhere; tables are merged, values replaced."""
-    merged = base | content
-    for key in base.keys() & content.keys():
-        if isinstance(base[key], dict) and isinstance(content[key], dict):
-            merged[key] = _over(base[key], content[key])
-    return merged
 
 
 def _check(competition: Competition) -> Competition:

@@ -32,7 +32,7 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
     [
         ("retain = 850", "retian = 850", "unknown key splits.retian"),
         ("retain = 850", "", "splits.retain = 0 has to be positive"),
-        ("[training]\nseed = 0", "[training]", "training"),
+        ("seed = 1\nepochs", "epochs", "training"),
         ("retain = 850", "retain = -3", "splits.retain = -3 has to be positive"),
         ("retain = 850", "retain = 8.5", "splits.retain = 8.5 should be an int, or a share"),
         ("retain = 850", "published = true", "splits.validation and splits.published exclude"),
@@ -89,7 +89,7 @@ def test_what_cannot_be_extended_is_said(tmp_path, text, complaint):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(CompetitionError, match="no competition 'digit'; there are: .*digits"):
+    with pytest.raises(CompetitionError, match="'digit'; did you mean 'digits'.*cifar10"):
         competition.load("digit")
 
 

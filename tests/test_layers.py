@@ -12,8 +12,9 @@ ROOT = Path(__file__).parent.parent
 COMMON = {"harness.competition", "harness.store", "harness.pool"}
 # What each layer may import of the harness besides itself and the common ones.
 ALLOWED = {
+    "harness.sources": set(),
     "harness.tables": set(),
-    "harness.competition": {"harness.tables"},
+    "harness.competition": {"harness.sources", "harness.tables"},
     "harness.store": set(),
     "harness.pool": set(),
     "harness.models": set(),
