@@ -42,7 +42,7 @@ class Data:
     classes : int
         Number of classes.
     checksum : str
-        SHA-256 of the whole dataset.
+        SHA-256 of the whole dataset, and of the forget set if that is given by indices.
     """
 
     retain: Columns

@@ -67,7 +67,7 @@ def plain_loop(model, recipe, images, labels, seed):
         (DIGITS, ADAMW, (1, 8), Fused),
         (DIGITS, ADAM, (1, 8), Fused),
         (DIGITS, SGD, (1, 8), Fused),
-        (RESNET18, replace(SGD, class_weighted=True, epochs=1, batch_size=6), (3, 32, 12), Fused),
+        (RESNET18, replace(SGD, class_weighted=True, epochs=1, batch_size=4), (3, 16, 8), Fused),
         (VIT, SGD, (3, 16), Separate),
     ],
 )
