@@ -98,7 +98,8 @@ def distributions(unlearned: np.ndarray, retrained: np.ndarray, label: str) -> M
 @rc_context(_STYLE)
 def example(unlearned: np.ndarray, retrained: np.ndarray, original: float, label: str) -> Markup:
     """Confidences [N] of one forget example, and the original model's."""
-    figure, axes = _axes(_WIDTH, 1.1)
+    figure, axes = _axes(_WIDTH, 1.1, layout=None)
+    axes.set_position((0.02, 0.2, 0.96, 0.78))
     _histograms(axes, unlearned, retrained, 30)
     axes.axvline(original, color=_INK, linewidth=1, linestyle=":")
     axes.set_yticks([])
