@@ -159,7 +159,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(file=sys.stderr if options.json else sys.stdout)
     _leaderboard(options)
     try:
-        print(_drawn(options), file=sys.stderr if options.json else sys.stdout)
+        print(_drawn(options, again=False), file=sys.stderr if options.json else sys.stdout)
     except Exception as error:  # whatever ails a drawing, the results stand
         print(f"warning: there is no new report: {error}", file=sys.stderr)
     return 1 if named and failed else 0
@@ -220,15 +220,19 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    print(_drawn(options))
+    print(_drawn(options, again=True))
     return 0
 
 
-def _drawn(options: argparse.Namespace) -> Path:
+def _drawn(options: argparse.Namespace, *, again: bool) -> Path:
+    """The report; one that is no older than the leaderboard is drawn only if asked to `again`."""
     from harness import competition, evaluation, report
 
-    settings = competition.load(options.competition)
-    return report.write(settings, evaluation.results_folder(options.competition))
+    folder = evaluation.results_folder(options.competition)
+    page, board = folder / "report.html", folder / "leaderboard.csv"
+    if not again and page.is_file() and page.stat().st_mtime >= board.stat().st_mtime:
+        return page
+    return report.write(competition.load(options.competition), folder)
 
 
 if __name__ == "__main__":

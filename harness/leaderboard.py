@@ -74,7 +74,10 @@ def update(results: Path, key: str) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     for column in ("rank", "rank_group"):
         frame[column] = frame[column].astype("Int64")
-    store.write(results / "leaderboard.csv", frame.to_csv(index=False, float_format="%.6g"))
+    path, text = results / "leaderboard.csv", frame.to_csv(index=False, float_format="%.6g")
+    # Left alone where nothing is new, so that its time says whether a report is older.
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        store.write(path, text)
     return frame
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import harness
+from harness.__main__ import main
 from harness.store import lock
 from tests.small import small_toml
 
@@ -102,11 +103,12 @@ def test_what_is_unchanged_is_not_run_again(workspace):
     submit("broken", CRASH)
     evaluate()
     before = Path("results/small/leaderboard.csv").read_bytes()
-    runs = {p: p.stat().st_mtime_ns for p in Path("results").rglob("*.safetensors")}
-    assert len(runs) == 2
+    made = [*Path("results").rglob("*.safetensors"), Path("results/small/report.html")]
+    times = {path: path.stat().st_mtime_ns for path in made}
+    assert len(times) == 3
     assert evaluate().returncode == 0
     assert Path("results/small/leaderboard.csv").read_bytes() == before
-    assert {p: p.stat().st_mtime_ns for p in Path("results").rglob("*.safetensors")} == runs
+    assert {path: path.stat().st_mtime_ns for path in made} == times
 
 
 def test_a_changed_file_gets_a_new_row_and_leaves_no_old_runs(workspace):
@@ -208,14 +210,14 @@ def test_a_named_file_that_fails_is_an_exit_code_and_is_tried_again(workspace):
         (["--competition", "nothing", "one.py"], "no competition 'nothing'"),
     ],
 )
-def test_a_callers_mistake_is_said_in_one_line_and_leaves_no_row(workspace, words, complaint):
+def test_a_callers_mistake_is_one_line_and_leaves_no_row(workspace, capsys, words, complaint):
     Path("one.py").write_text(NOISE)
     Path("two").mkdir()
     Path("two/one.py").write_text(NOISE)
-    done = evaluate(*words)
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert main(["evaluate", "--competition", "small.toml", *words]) == 2
+    complaints = capsys.readouterr().err
+    assert complaint in complaints
+    assert len(complaints.splitlines()) == 1
     assert not list(Path("results").rglob("row-*"))
 
 
