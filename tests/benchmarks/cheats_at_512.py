@@ -14,12 +14,14 @@ def main(runs: int = 512) -> None:
     reference = prepare(competition.load("digits", runs=runs))
     observer = Observer(reference.competition.model, reference.data)
     print("| trick | its score | the honest one's | pays |\n|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        play = player(reference, observer, Path(folder))
-        for name in CHEATS:
-            cheat, honest = (play(variant(name, cheats, Path(folder))) for cheats in (True, False))
+    with (
+        tempfile.TemporaryDirectory() as name,
+        player(reference, observer, folder := Path(name)) as play,
+    ):
+        for trick in CHEATS:
+            cheat, honest = (play(variant(trick, cheats, folder)) for cheats in (True, False))
             cells = (f"{s.value:.4f} ({s.low:.4f}-{s.high:.4f})" for s in (cheat, honest))
-            print(f"| {name} | {' | '.join(cells)} | {cheat.low > honest.high} |", flush=True)
+            print(f"| {trick} | {' | '.join(cells)} | {cheat.low > honest.high} |", flush=True)
 
 
 if __name__ == "__main__":

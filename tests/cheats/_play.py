@@ -1,6 +1,7 @@
 """Runs a file on a reference and scores it: what the cheats' tests and benchmark share."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness import submission as submissions
@@ -15,26 +16,29 @@ HERE = Path(__file__).parent
 CHEATS = sorted(p.stem for p in HERE.glob("*.py") if "test" not in p.stem and p.stem[0] != "_")
 
 
-def player(reference: Reference, observer: Observer, workspace: Path) -> Callable[[Path], Score]:
+@contextlib.contextmanager
+def player(
+    reference: Reference, observer: Observer, workspace: Path
+) -> Iterator[Callable[[Path], Score]]:
     """A function that scores a file, as often run as the reference has models."""
     labels, retrained = reference.data.forget["label"], reference.retrained
     ceiling = forgetting_quality(reference.second.forget_logits, retrained.forget_logits, labels)
 
     def play(path: Path) -> Score:
-        with WarmParent(reference.inputs) as parent:
-            runs = perform(
-                submissions.read(path),
-                parent,
-                observer,
-                reference.competition.evaluation.limits,
-                len(retrained),
-                workspace / f"runs-{reference.fingerprint}-{path.stem}",
-                "key",
-                progress=False,
-            )
+        runs = perform(
+            submissions.read(path),
+            parent,
+            observer,
+            reference.competition.evaluation.limits,
+            len(retrained),
+            workspace / f"runs-{reference.fingerprint}-{path.stem}",
+            "key",
+            progress=False,
+        )
         return score(runs.pool, retrained, ceiling, labels)
 
-    return play
+    with WarmParent(reference.inputs) as parent:
+        yield play
 
 
 def variant(name: str, cheat: bool, workspace: Path) -> Path:

@@ -13,7 +13,8 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def play(workspace):
-    return player(*small_competition(workspace), workspace)
+    with player(*small_competition(workspace), workspace) as play:
+        yield play
 
 
 @pytest.mark.parametrize("name", CHEATS)

@@ -85,9 +85,11 @@ def pasted(workspace, public) -> Path:
 
 
 def test_pasted_weights_win_in_public_and_fall_in_private(workspace, public, pasted):
-    here = player(*public, workspace)(pasted)
+    with player(*public, workspace) as play:
+        here = play(pasted)
     toml = workspace / "private.toml"
     toml.write_text(PRIVATE.format(public=workspace / "public.toml"))
-    there = player(*small_competition(workspace, toml), workspace)(pasted)
+    with player(*small_competition(workspace, toml), workspace) as play:
+        there = play(pasted)
     assert here.value > 0.5
     assert there.high < here.low
