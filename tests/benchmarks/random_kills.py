@@ -58,10 +58,11 @@ def kill_one(chance: random.Random, folder: Path) -> str:
         victim = chance.choice([process.pid, *descendants(process.pid)])
         try:
             words = Path(f"/proc/{victim}/cmdline").read_bytes().split(b"\0")
+            print(f"   SIGKILL to {b' '.join(words).decode()[-100:]}", flush=True)
             os.kill(victim, signal.SIGKILL)
         except (ProcessLookupError, FileNotFoundError):
             words = [b"nothing"]
-        process.communicate()
+        process.communicate(timeout=120)  # else something waits for what is gone
     said = "evaluator" if victim == process.pid else b" ".join(words[:4]).decode()[-60:]
     return f"{said}, exit {process.returncode}"
 
