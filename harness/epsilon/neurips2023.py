@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from harness.epsilon.validation import check_pair
 
@@ -48,8 +47,8 @@ def epsilons(unlearned: np.ndarray, retrained: np.ndarray, delta: float = 1e-5) 
     Notes
     -----
     Where all attacks are discarded, thresholds between the order statistics are tried; the
-    published scorer leaves that case open. An example costs its two sorts and one search of the
-    interval ends; no threshold is compared with every model.
+    published scorer leaves that case open. No threshold is compared with every model, and most
+    intervals of the grid are never formed: which models they hold bounds what they can give.
 
     References
     ----------
@@ -125,7 +124,7 @@ def _epsilon(u: np.ndarray, r: np.ndarray, tables: dict[bool, np.ndarray]) -> fl
         return 0.0 if u[0] == r[0] else _LARGEST
     if min(range_u, range_r) < _SPREAD_RATIO * max(range_u, range_r):
         return _LARGEST
-    u_is_positive = bool(np.median(u) >= np.median(r))
+    u_is_positive = bool(_median(u) >= _median(r))
     positive, negative = (u, r) if u_is_positive else (r, u)
     u_is_peakiest = u_is_positive != bool(positive[-1] - positive[0] >= negative[-1] - negative[0])
     peakiest, other = (u, r) if u_is_peakiest else (r, u)
@@ -137,6 +136,10 @@ def _epsilon(u: np.ndarray, r: np.ndarray, tables: dict[bool, np.ndarray]) -> fl
         between = np.unique(np.concatenate([u, r]))
         best = _single_threshold(positive, negative, between, tables[u_is_positive])
     return float(np.clip(best, 0.0, _LARGEST))
+
+
+def _median(ordered: np.ndarray) -> np.floating:
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _grid(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
@@ -157,43 +160,32 @@ def _double_threshold(peakiest: np.ndarray, other: np.ndarray, table: np.ndarray
     """Best epsilon of predicting the narrower pool within an interval."""
     width = peakiest[-1] - peakiest[0]
     low, high = peakiest[0] + width - _BUFFER, peakiest[-1] + _BUFFER
-    n_right = int(np.ceil((high - low) * _PER_LOGIT))
-    right = np.linspace(low, high, n_right, dtype=np.float32)
+    right = np.linspace(low, high, int(np.ceil((high - low) * _PER_LOGIT)), dtype=np.float32)
+    offsets = np.linspace(-_BUFFER, _BUFFER, _LEFT_ENDS, dtype=np.float32)
     # One search serves both pools: a place in the pooled order stands for the two counts below
     # it, and those for a place in the flat table, of which an interval's is the difference.
     pooled = np.concatenate([peakiest, other])
     order = np.argsort(pooled, kind="stable")
     pooled = pooled[order]
-    steps = np.where(order < len(peakiest), -1, table.shape[1])
-    places = np.concatenate([[0], np.cumsum(steps)]).astype(np.int32)
+    places = np.zeros(len(pooled) + 1, dtype=np.intp)
+    np.cumsum(np.where(order < len(peakiest), -1, table.shape[1]), out=places[1:])
+    # Right ends between the same two confidences have the same models below them.
     ends = np.searchsorted(pooled, right, side="right")
-    middle = right - width
-    offsets = np.linspace(-_BUFFER, _BUFFER, _LEFT_ENDS, dtype=np.float32)
-    if n_right == _LEFT_ENDS and width >= _BUFFER:
-        starts = _search_lattice(pooled, middle, offsets, places)
-    else:
-        left = middle[:, None] + offsets
-        starts = places[np.minimum(np.searchsorted(pooled, left), ends[:, None])]
-    return table.ravel().take(len(peakiest) + places[ends][:, None] - starts).max()
-
-
-def _search_lattice(
-    pooled: np.ndarray, middle: np.ndarray, offsets: np.ndarray, places: np.ndarray
-) -> np.ndarray:
-    """Where middle[i] + offsets[j] falls among the pooled, when it is a matter of i + j.
-
-    Both being grids of the same step, it is but for rounding; so one search serves a whole
-    diagonal, unless a confidence lies within its rounding.
-    """
-    n = len(middle)
-    centres = np.linspace(float(middle[0] + offsets[0]), float(middle[-1] + offsets[-1]), 2 * n - 1)
-    largest = max(2 * _BUFFER, np.abs(pooled).max(), np.abs(middle).max())
-    rounding = 16 * np.finfo(np.float32).eps * largest
-    before = np.searchsorted(pooled, centres - rounding)
-    found = sliding_window_view(places[before], n).copy()
-    for diagonal in np.flatnonzero(before != np.searchsorted(pooled, centres + rounding)):
-        first, last = max(0, int(diagonal) - n + 1), min(n, int(diagonal) + 1)
-        i = np.arange(first, last)
-        j = diagonal - i
-        found[i, j] = places[np.searchsorted(pooled, middle[i] + offsets[j])]
-    return found
+    firsts = np.flatnonzero(np.diff(ends, prepend=-1))
+    lasts = np.append(firsts[1:], len(right)) - 1
+    ends = ends[firsts]
+    # Whichever of their starts the grid can reach, none is better than the best of them all.
+    lowest = np.minimum(np.searchsorted(pooled, right[firsts] - width + offsets[0]), ends)
+    highest = np.minimum(np.searchsorted(pooled, right[lasts] - width + offsets[-1]), ends)
+    starts = np.arange(lowest[0], highest[-1] + 1)
+    inside = len(peakiest) + places[ends]
+    reached = table.ravel().take(inside[:, None] - places[starts], mode="clip")
+    reached[(starts < lowest[:, None]) | (starts > highest[:, None])] = -np.inf
+    best = reached.max(axis=1)
+    # So the grid is searched for the most promising ends only, until none promises more.
+    is_exact = np.zeros(len(ends), dtype=bool)
+    while not is_exact[i := best.argmax()]:
+        left = (right[firsts[i] : lasts[i] + 1] - width)[:, None] + offsets
+        found = np.minimum(np.searchsorted(pooled, left.ravel()), ends[i])
+        best[i], is_exact[i] = table.ravel().take(inside[i] - places[found]).max(), True
+    return best[i]
