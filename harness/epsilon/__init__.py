@@ -5,7 +5,7 @@ from harness.epsilon.confidences import confidences
 from harness.epsilon.estimation import ForgettingQuality, forgetting_quality
 
 # Part of every fingerprint and row; changes whenever a score could.
-METRIC_VERSION = "1"
+METRIC_VERSION = "2"
 
 __all__ = [
     "METRIC_VERSION",

@@ -87,6 +87,16 @@ def discriminant() -> Attacker:
     return Attacker(estimator, "logits")
 
 
+def quadratic() -> Attacker:
+    """Quadratic discriminant on the whole logit vector: `GaussianLikelihoodRatio` on all of it.
+
+    Catches what `discriminant` is blind to: logits whose means agree and whose spread, or whose
+    dependence on each other, does not. Scaling the logits at random, or mixing two methods over
+    the runs, widens the confidence as retraining would, but not the logits' joint distribution.
+    """
+    return Attacker(GaussianLikelihoodRatio(), "logits")
+
+
 def gradient_boosting() -> Attacker:
     """Gradient-boosted trees on the logit vector.
 
@@ -122,12 +132,13 @@ ATTACKERS = {
         kernel,
         logistic,
         discriminant,
+        quadratic,
         gradient_boosting,
         k_neighbors,
         random_forest,
     )
 }
-DEFAULT_PANEL = ("confidence", "gaussian", "kernel", "logistic", "discriminant")
+DEFAULT_PANEL = ("confidence", "gaussian", "kernel", "logistic", "discriminant", "quadratic")
 
 
 def panel(

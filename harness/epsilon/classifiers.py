@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from scipy.stats import multivariate_normal
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.covariance import ledoit_wolf
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -70,10 +72,12 @@ class Threshold(_TwoClasses):
 
 
 class GaussianLikelihoodRatio(_TwoClasses):
-    """Log-likelihood ratio of two Gaussians, each column by itself (LiRA).
+    """Log-likelihood ratio of two Gaussians, their covariances shrunk.
 
-    Catches shifts and changes of spread: its rules are intervals and their complements. Blind to
-    shape (modes, atoms), and one far outlier widens a Gaussian. Costs microseconds.
+    Catches shifts and changes of spread: on one column its rules are intervals and their
+    complements, on several the inside and outside of conics, so that it also sees columns that
+    move together. Blind to shape (modes, atoms), and one far outlier widens a Gaussian. Costs a
+    millisecond.
 
     Parameters
     ----------
@@ -82,21 +86,24 @@ class GaussianLikelihoodRatio(_TwoClasses):
 
     References
     ----------
-    Carlini et al., "Membership inference attacks from first principles", IEEE S&P 2022, eq. 4.
+    Carlini et al., "Membership inference attacks from first principles", IEEE S&P 2022, eq. 4
+    and its form for several queries; Ledoit and Wolf, "A well-conditioned estimator for
+    large-dimensional covariance matrices", Journal of Multivariate Analysis 88, 2004.
     """
 
     def __init__(self, min_spread=1e-3):
         self.min_spread = min_spread
 
     def _fit(self, samples: list[np.ndarray]) -> None:
-        self.mean_ = np.stack([sample.mean(axis=0) for sample in samples])
-        spread = np.stack([sample.std(axis=0) for sample in samples])
-        self.spread_ = np.maximum(spread, self.min_spread)
+        floor = self.min_spread**2 * np.eye(samples[0].shape[1])
+        self.densities_ = [
+            multivariate_normal(sample.mean(axis=0), ledoit_wolf(sample)[0] + floor)
+            for sample in samples
+        ]
 
     def _decision(self, X: np.ndarray) -> np.ndarray:
-        z = (X[:, None] - self.mean_) / self.spread_
-        log_densities = -(z**2 / 2 + np.log(self.spread_)).sum(axis=2)
-        return log_densities[:, 1] - log_densities[:, 0]
+        low, high = (np.atleast_1d(density.logpdf(X)) for density in self.densities_)
+        return high - low
 
 
 class KernelLikelihoodRatio(_TwoClasses):
