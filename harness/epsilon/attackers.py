@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.svm import SVC
 
 from harness.epsilon.classifiers import (
     GaussianLikelihoodRatio,
@@ -97,6 +98,20 @@ def quadratic() -> Attacker:
     return Attacker(GaussianLikelihoodRatio(), "logits")
 
 
+def support_vector() -> Attacker:
+    """Support vector machine with a Gaussian kernel on standardised logits.
+
+    Catches regions of any form: the cone that logits scaled at random fill, clusters of runs.
+    Costs a tenth of a second an example where the pools are alike, half that where they are not:
+    the dearest of the default panel.
+
+    References
+    ----------
+    Cortes and Vapnik, "Support-vector networks", Machine Learning 20, 1995.
+    """
+    return Attacker(make_pipeline(StandardScaler(), SVC(class_weight="balanced")), "logits")
+
+
 def gradient_boosting() -> Attacker:
     """Gradient-boosted trees on the logit vector.
 
@@ -133,12 +148,21 @@ ATTACKERS = {
         logistic,
         discriminant,
         quadratic,
+        support_vector,
         gradient_boosting,
         k_neighbors,
         random_forest,
     )
 }
-DEFAULT_PANEL = ("confidence", "gaussian", "kernel", "logistic", "discriminant", "quadratic")
+DEFAULT_PANEL = (
+    "confidence",
+    "gaussian",
+    "kernel",
+    "logistic",
+    "discriminant",
+    "quadratic",
+    "support_vector",
+)
 
 
 def panel(

@@ -105,7 +105,15 @@ def test_two_modes_are_seen_by_the_kernel(name, sees_it):
 
 
 @pytest.mark.parametrize(
-    "name", ["discriminant", "quadratic", "gradient_boosting", "k_neighbors", "random_forest"]
+    "name",
+    [
+        "discriminant",
+        "quadratic",
+        "support_vector",
+        "gradient_boosting",
+        "k_neighbors",
+        "random_forest",
+    ],
 )
 def test_logits_show_what_the_confidence_does_not(name):
     rng = np.random.default_rng(4)
@@ -122,6 +130,16 @@ def test_dependence_between_logits_is_seen_by_the_quadratic(name, sees_it):
     assert (advantage(name, unlearned, retrained) > 0.7) == sees_it
 
 
+@pytest.mark.parametrize(
+    ("name", "sees_it"), [("discriminant", False), ("quadratic", True), ("support_vector", True)]
+)
+def test_logits_scaled_at_random_are_seen_by_what_is_not_linear(name, sees_it):
+    rng = np.random.default_rng(7)
+    retrained = rng.normal(3, 1, (300, 3))
+    unlearned = rng.normal(1, 0.2, (300, 3)) * rng.uniform(0.5, 5, (300, 1))
+    assert (advantage(name, unlearned, retrained) > 0.7) == sees_it
+
+
 def test_scores_are_out_of_fold():
     # One neighbour would tell every model that it was fitted to.
     rng = np.random.default_rng(5)
@@ -133,7 +151,7 @@ def test_scores_are_out_of_fold():
 
 def test_a_panel_is_named_parameterised_or_ones_own():
     assert tuple(attackers.panel(None, True)) == DEFAULT_PANEL
-    assert tuple(attackers.panel((), False)) == DEFAULT_PANEL[:-2]
+    assert tuple(attackers.panel((), False)) == DEFAULT_PANEL[:-3]
     assert tuple(attackers.panel(["kernel", "gaussian"], True)) == ("kernel", "gaussian")
     own = Attacker(GaussianNB())
     chosen = attackers.panel({"kernel": {"bandwidth": 2.0}, "mine": own}, False)
