@@ -4,7 +4,7 @@ PYTHON = python3
 HARNESS = .venv/bin/python -m harness
 OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check new reference leaderboard report test lint ablation bench clean
+.PHONY: evaluate check new competition reference leaderboard report test lint ablation bench clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
@@ -14,6 +14,9 @@ check: .venv/installed
 
 new: .venv/installed
 	@$(HARNESS) new $(NAME)
+
+competition: .venv/installed
+	@$(HARNESS) competition $(NAME) $(DATA)
 
 reference: .venv/installed
 	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS))

@@ -116,6 +116,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     new.add_argument("name", type=_name, metavar="NAME", help="of its row on the leaderboard")
     new.set_defaults(command=_new)
+
+    competition = verbs.add_parser(
+        "competition",
+        help="start a competition from a folder of images",
+        description="Start a competition from a folder that holds one folder of images a class: "
+        "its splits are tried, reference/NAME.toml is written, and what it costs is estimated.",
+        epilog="example: python -m harness competition mine data/mine",
+    )
+    competition.add_argument("name", type=_name, metavar="NAME", help="of the competition")
+    competition.add_argument("folder", type=Path, metavar="FOLDER", help="of the images")
+    competition.set_defaults(command=_competition)
     shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
     return parser
 
@@ -216,6 +227,15 @@ def _new(options: argparse.Namespace) -> int:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes((Path(__file__).parents[1] / "submissions/template.py").read_bytes())
     print(f"{path}: change it, then make check SUBMISSION={path}")
+    return 0
+
+
+def _competition(options: argparse.Namespace) -> int:
+    from harness.hosting import create
+
+    for line in create(options.name, options.folder):
+        print(line, flush=True)
+    print(f"next: look at that file, then make evaluate COMPETITION={options.name}")
     return 0
 
 

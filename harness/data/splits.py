@@ -106,8 +106,9 @@ def _deal(rows: np.ndarray, identity: np.ndarray, splits: Splits) -> list[np.nda
         count = wanted if wanted >= 1 else round(wanted * len(rows))
         last = np.searchsorted(ends, cuts[-1] + count)
         if last >= len(ends) - 1:
+            whole = f", of {len(ends)} identities that stay whole," if len(ends) < len(rows) else ""
             raise CompetitionError(
-                f"splits.retain and splits.validation take all of the {len(rows)} examples "
+                f"splits.retain and splits.validation take all of the {len(rows)} examples{whole} "
                 "that are not forgotten; some have to be left for the test set"
             )
         cuts.append(int(ends[last]))
