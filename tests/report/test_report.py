@@ -89,7 +89,11 @@ def test_every_row_has_its_line_and_its_section(page, evaluated):
 def test_a_section_shows_what_the_runs_gave(page):
     titles = [element["text"] for element in page.all("h4")]
     for title in (
-        "Confidence in the forgotten labels",
+        "Confidence, forget set",
+        "Logit of the label, forget set",
+        "Confidence, 64 of the retain set",
+        "Logit of the label, 64 of the retain set",
+        "What each attacker finds",
         "One point a model",
         "Epsilon of each forget example",
         "Which attacker tells most",
