@@ -39,7 +39,7 @@ def test_a_folder_becomes_a_competition_with_its_cost(folder, capsys):
     models, steps, milliseconds = re.search(r"(\d+) models x (\d+) steps x (\S+) ms", said).groups()  # type: ignore[union-attr]
     assert (int(models), int(steps)) == (1 + 2 * 512, 30)
     assert float(milliseconds) > 0
-    assert "make evaluate COMPETITION=mine" in said
+    assert "harness evaluate --competition mine" in said
 
 
 def test_without_identities_the_forget_set_is_drawn(folder):

@@ -1,6 +1,9 @@
 """The command line: help, names that are nearly right, new submissions, JSON."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +28,9 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
     [
         (["evaluate", "--competition", "digit"], "did you mean 'digits'?"),
         (["check", "submissions/finetun.py"], "did you mean finetune.py?"),
-        (["leaderboard", "--competition", "nothing"], "evaluate something first"),
+        (["leaderboard", "--competition", "digit"], "did you mean 'digits'?"),
+        (["reference", "--competition", "reference/digit.toml"], "did you mean 'digits.toml'?"),
+        (["leaderboard", "--competition", "casia_surf_clean"], "evaluate something first"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(words, said, capsys):
@@ -58,6 +63,45 @@ def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
     (read,) = json.loads(capsys.readouterr().out)
     assert (read["submission"], read["status"], read["score"]) == ("mine", "crashed", None)
     assert set(read) == set(pd.read_csv("results/digits/leaderboard.csv").columns)
+
+
+@pytest.fixture
+def harness(tmp_path):
+    """Runs the command as a shell does, in a folder with a leaderboard of one row."""
+    row = {"submission": "mine", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
+    leaderboard.write_row(tmp_path / "results/digits/mine", row)
+    leaderboard.update(tmp_path / "results/digits", "k")
+
+    def harness(line: str) -> subprocess.CompletedProcess:
+        command = f"set -o pipefail; {sys.executable} -m harness {line}"
+        root = str(Path(__file__).parents[1])
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": root},
+            capture_output=True,
+            text=True,
+        )
+
+    return harness
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("leaderboard | true", 141, ""),
+        ("leaderboard --json | cat", 0, ""),
+        ("leaderboard >/dev/full", 2, "error: [Errno 28] No space left on device\n"),
+        ("leaderboard --competition digit", 2, "error: no competition 'digit'; did you mean"),
+        ("nonsense", 2, "usage: harness"),
+    ],
+)
+def test_exit_codes_and_complaints_in_a_shell(harness, line, code, said):
+    done = harness(line)
+    assert done.returncode == code
+    assert done.stderr.startswith(said)
+    assert bool(done.stderr) == bool(said)
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 def test_completion_is_printed_for_a_shell(capsys):
