@@ -138,6 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     competition.add_argument("name", type=_name, metavar="NAME", help="of the competition")
     competition.add_argument("folder", type=Path, metavar="FOLDER", help="of the images")
     competition.set_defaults(command=_competition)
+    for verb in (evaluate, check, reference, leaderboard, report, competition):
+        for argument in verb._actions:
+            if argument.type is Path or argument.dest == "competition":
+                argument.complete = shtab.FILE  # type: ignore[attr-defined]
     shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
     return parser
 

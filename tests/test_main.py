@@ -104,8 +104,28 @@ def test_exit_codes_and_complaints_in_a_shell(harness, line, code, said):
     assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_completion_is_printed_for_a_shell(capsys):
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("ev", "evaluate"),
+        ("evaluate --require-isolation f", "full"),
+        ("evaluate submissions/mi", "submissions/mine.py"),
+        ("check submissions/mi", "submissions/mine.py"),
+        ("leaderboard --competition my", "mycup.toml"),
+    ],
+)
+def test_a_shell_completes(tmp_path, capsys, words, completed):
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions/mine.py").touch()
+    (tmp_path / "mycup.toml").touch()
     with pytest.raises(SystemExit) as end:
         main(["--print-completion", "bash"])
     assert end.value.code == 0
-    assert "leaderboard" in capsys.readouterr().out
+    ask = f"""
+    COMP_WORDS=(harness {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+    _shtab_harness; echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", capsys.readouterr().out + ask], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split() == [completed]
