@@ -7,6 +7,7 @@
 #       --cap-add SYS_ADMIN unlearning evaluate
 #
 # Without these security options the sandbox finds a weaker level and says so on every row.
+# Not built yet: there was no Docker where this was written.
 # PyTorch's wheels hold CUDA and run on the CPU too, so one image serves both.
 FROM python:3.12-slim
 

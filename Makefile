@@ -4,7 +4,7 @@ PYTHON = python3
 HARNESS = .venv/bin/python -m harness
 OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check new reference leaderboard report test lint ablation bench clean
+.PHONY: evaluate check new competition reference leaderboard report test lint lock ablation bench clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
@@ -14,6 +14,9 @@ check: .venv/installed
 
 new: .venv/installed
 	@$(HARNESS) new $(NAME)
+
+competition: .venv/installed
+	@$(HARNESS) competition $(NAME) $(DATA)
 
 reference: .venv/installed
 	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS))
@@ -31,6 +34,13 @@ lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+# The versions of this environment, which the tests ran with, and the sums of their files.
+lock: .venv/installed
+	.venv/bin/python -m pip freeze --exclude-editable > .venv/tested.txt
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--constraint .venv/tested.txt --output-file requirements.lock pyproject.toml
 
 ablation: .venv/installed
 	.venv/bin/python -m tests.benchmarks.ablation $(RUNS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import shtab
 
 SUBMISSIONS = Path("submissions")
 HOST_FAULT = 2
+INTERRUPTED, NO_READER = 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,16 +22,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 if it did what it was asked for; 1 if a submission that was named got a verdict;
-        2 if the fault lies with the command, the competition or the machine.
+        2 if the fault lies with the command, the competition or the machine; 130 if it was
+        interrupted, and 141 if nobody reads its output any more, as a shell has these.
     """
     options = _parser().parse_args(arguments)
+    if not sys.stderr.isatty():  # a log keeps each state of a progress bar
+        os.environ.setdefault("TQDM_MININTERVAL", "30")
     from harness.competition import CompetitionError
     from harness.sandbox import SandboxError
     from harness.store import StoreError
 
     try:
-        return options.command(options)
-    except (CompetitionError, SandboxError, StoreError, FileNotFoundError) as error:
+        code = options.command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is still to be written at the exit goes nowhere, and without a complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except (CompetitionError, SandboxError, StoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return HOST_FAULT
     except KeyboardInterrupt:
@@ -37,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "\nInterrupted. What was finished is kept: the same command goes on from there.",
             file=sys.stderr,
         )
-        return 130
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,6 +127,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     new.add_argument("name", type=_name, metavar="NAME", help="of its row on the leaderboard")
     new.set_defaults(command=_new)
+
+    competition = verbs.add_parser(
+        "competition",
+        help="start a competition from a folder of images",
+        description="Start a competition from a folder that holds one folder of images a class: "
+        "its splits are tried, reference/NAME.toml is written, and what it costs is estimated.",
+        epilog="example: python -m harness competition mine data/mine",
+    )
+    competition.add_argument("name", type=_name, metavar="NAME", help="of the competition")
+    competition.add_argument("folder", type=Path, metavar="FOLDER", help="of the images")
+    competition.set_defaults(command=_competition)
+    for verb in (evaluate, check, reference, leaderboard, report, competition):
+        for argument in verb._actions:
+            if argument.type is Path or argument.dest == "competition":
+                argument.complete = shtab.FILE  # type: ignore[attr-defined]
     shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
     return parser
 
@@ -159,9 +185,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(file=sys.stderr if options.json else sys.stdout)
     _leaderboard(options)
     try:
-        print(_drawn(options, again=False), file=sys.stderr if options.json else sys.stdout)
+        page = _drawn(options, again=False)
     except Exception as error:  # whatever ails a drawing, the results stand
         print(f"warning: there is no new report: {error}", file=sys.stderr)
+    else:
+        print(page, file=sys.stderr if options.json else sys.stdout)
     return 1 if named and failed else 0
 
 
@@ -194,10 +222,11 @@ def _reference(options: argparse.Namespace) -> int:
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
-    from harness import evaluation, leaderboard
+    from harness import competition, evaluation, leaderboard
 
     path = evaluation.results_folder(options.competition) / "leaderboard.csv"
     if not path.exists():
+        competition.find(options.competition)
         print(f"error: there is no {path} yet: evaluate something first", file=sys.stderr)
         return HOST_FAULT
     frame = leaderboard.read(path)
@@ -215,7 +244,22 @@ def _new(options: argparse.Namespace) -> int:
         return HOST_FAULT
     path.parent.mkdir(exist_ok=True)
     path.write_bytes((Path(__file__).parents[1] / "submissions/template.py").read_bytes())
-    print(f"{path}: change it, then make check SUBMISSION={path}")
+    print(f"{path}: change it, then {_command(f'check SUBMISSION={path}', f'check {path}')}")
+    return 0
+
+
+def _command(make: str, verb: str) -> str:
+    """What to type next: with make where there is our Makefile, else the installed command."""
+    return f"make {make}" if Path("Makefile").is_file() else f"harness {verb}"
+
+
+def _competition(options: argparse.Namespace) -> int:
+    from harness.hosting import create
+
+    for line in create(options.name, options.folder):
+        print(line, flush=True)
+    evaluate = (f"evaluate {way}{options.name}" for way in ("COMPETITION=", "--competition "))
+    print(f"next: look at that file, then {_command(*evaluate)}")
     return 0
 
 

@@ -253,7 +253,7 @@ class _Evaluator:
             self.reference.retrained,
             self._labels,
             score.epsilons,
-            score.by_attacker.rules,
+            score.by_attacker,
         )
         examples = pd.DataFrame(identities | columns)
         store.write(folder / "examples.csv", examples.to_csv(index=False, float_format="%.6g"))

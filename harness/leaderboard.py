@@ -48,6 +48,7 @@ PRINTED = {
     "retrain_fraction": "time",
     "status": "status",
 }
+NAME = 20  # characters of a submission's name in the printed table
 Row = dict[str, Any]
 
 
@@ -94,15 +95,21 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def table(frame: pd.DataFrame) -> str:
-    """The leaderboard as text of at most 80 columns."""
+    """The leaderboard as text of at most 80 columns; names give way to what is long beside them."""
     if frame.empty:
         return "The leaderboard is empty."
+    text = _table(frame, NAME)
+    excess = max(map(len, text.splitlines())) - 80
+    return _table(frame, NAME - excess) if excess > 0 else text
+
+
+def _table(frame: pd.DataFrame, name: int) -> str:
     shown = frame.assign(
         interval=[
             f"{low:.3f}-{high:.3f}" if pd.notna(low) else ""
             for low, high in zip(frame["score_low"], frame["score_high"], strict=True)
         ],
-        submission=frame["submission"].str.slice(0, 20),
+        submission=frame["submission"].str.slice(0, name),
     )[list(PRINTED)].rename(columns=PRINTED)
     numbers = dict.fromkeys(["score", "2023", "forget", "test"], "{:.3f}".format)
     return shown.to_string(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
 from harness.epsilon import confidences, neurips2023
-from harness.epsilon.estimation import Rule
+from harness.epsilon.estimation import ByAttacker
 from harness.epsilon.lower_bound import epsilon_lower_bound
 from harness.epsilon.validation import check_models, check_pair
 from harness.pool import Pool
@@ -260,7 +259,7 @@ def per_example(
     retrained: Pool,
     labels: np.ndarray,
     epsilons: np.ndarray,
-    rules: Sequence[Rule],
+    by_attacker: ByAttacker,
 ) -> dict[str, Any]:
     """Columns of a table with a row for each forget example.
 
@@ -269,8 +268,7 @@ def per_example(
     unlearned, retrained : Pool
     labels : array [F] of int
     epsilons : array [F]
-    rules : sequence of Rule
-        The winning attackers' rules, as `ByAttacker` holds them.
+    by_attacker : ByAttacker
 
     Returns
     -------
@@ -284,9 +282,9 @@ def per_example(
     columns: dict[str, Any] = {
         "label": labels,
         "epsilon": epsilons,
-        "attacker": [rule.attacker for rule in rules],
-        "rule": [str(rule) for rule in rules],
-    }
+        "attacker": [rule.attacker for rule in by_attacker.rules],
+        "rule": [str(rule) for rule in by_attacker.rules],
+    } | {f"epsilon_{name}": found for name, found in by_attacker.epsilons.items()}
     for name, values in phi.items():
         low, median, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
         columns |= {f"{name}_median": median, f"{name}_spread": high - low}

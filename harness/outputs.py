@@ -13,7 +13,7 @@ from harness import models
 from harness.competition import Model
 from harness.data import Columns, Data
 from harness.fused import together
-from harness.pool import Pool
+from harness.pool import Pool, retain_sample
 
 SPLITS = ("retain", "forget", "validation", "test")
 PASS = 1 << 15  # pixel values of each model's images in one pass: 512 digits, 10 colour images
@@ -57,8 +57,10 @@ class Observer:
         }
         labels = self._splits["test"][1][:, None].expand(logits["test"].shape[:2])
         losses = cross_entropy(logits["test"].movedim(-1, 1), labels, reduction="none")
+        sample = retain_sample(len(logits["retain"]))
         return Pool(
             forget_logits=logits["forget"].transpose(0, 1).contiguous().numpy(),
+            retain_logits=logits["retain"][sample].transpose(0, 1).contiguous().numpy(),
             test_losses=losses.T.contiguous().numpy(),
             **{name: values.numpy() for name, values in accuracy.items()},
         )

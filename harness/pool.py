@@ -20,6 +20,8 @@ class Pool:
         Cross entropy, in nats, of each of the T test examples.
     retain_accuracy, forget_accuracy, validation_accuracy, test_accuracy : ndarray [N], float64
         Fraction of the split that each model classifies correctly.
+    retain_logits : ndarray [N, R, C], float32, optional
+        Logits of a sample of the retain examples, `retain_sample`, for the report; not scored.
     """
 
     forget_logits: np.ndarray
@@ -28,6 +30,7 @@ class Pool:
     forget_accuracy: np.ndarray
     validation_accuracy: np.ndarray
     test_accuracy: np.ndarray
+    retain_logits: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.forget_logits)
@@ -37,15 +40,18 @@ class Pool:
         return Pool(**{name: rows[models] for name, rows in self.arrays().items()})
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The outputs by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """The outputs by name, but for those that were not kept."""
+        outputs = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: values for name, values in outputs.items() if values is not None}
 
     @staticmethod
     def concatenate(pools: Sequence[Pool]) -> Pool:
-        """One pool of all the models, in order."""
-        return Pool(
-            **{
-                field.name: np.concatenate([getattr(pool, field.name) for pool in pools])
-                for field in fields(Pool)
-            }
-        )
+        """One pool of all the models, in order, with what was kept of each of them."""
+        parts = [pool.arrays() for pool in pools]
+        kept = [name for name in parts[0] if all(name in part for part in parts)]
+        return Pool(**{name: np.concatenate([part[name] for part in parts]) for name in kept})
+
+
+def retain_sample(count: int) -> np.ndarray:
+    """Which of so many retain examples a pool keeps the logits of: 64, spread evenly."""
+    return np.unique(np.linspace(0, count - 1, 64).astype(int))

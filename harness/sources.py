@@ -23,7 +23,7 @@ def find(name: str) -> Path:
         if (path := place / f"{name}.toml").is_file():
             return path
     known = sorted({path.stem for place in places for path in place.glob("*.toml")})
-    nearest = "".join(f" did you mean {n!r}?" for n in get_close_matches(name, known, 1))
+    nearest = _nearest(name, [*known, *(path.name for path in Path().glob("*.toml"))])
     raise CompetitionError(f"no competition {name!r};{nearest} there are: {', '.join(known)}")
 
 
@@ -32,7 +32,8 @@ def read(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CompetitionError(f"{path}: no such file") from None
+        nearest = _nearest(path.name, [other.name for other in path.parent.glob("*.toml")])
+        raise CompetitionError(f"{path}: no such file;{nearest}".rstrip(";")) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CompetitionError(f"{path} is not TOML: {error}") from None
     if "extends" not in content:
@@ -41,6 +42,10 @@ def read(path: Path) -> dict[str, Any]:
     if base.exists() and base.samefile(path):
         raise CompetitionError(f"{path} extends itself")
     return _over(read(base), content)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    return "".join(f" did you mean {near!r}?" for near in get_close_matches(name, known, 1))
 
 
 def _over(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:

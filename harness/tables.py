@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from typing import Any, TypeVar, get_type_hints
 
 _T = TypeVar("_T")
@@ -33,7 +34,10 @@ def parse(cls: type[_T], table: Any, where: str = "") -> _T:
         raise ValueError(f"[{where}] has to be a table")
     types = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
     if unknown := sorted(set(table) - set(types)):
-        raise ValueError(f"unknown key {_key(where, unknown[0])}; known here: {', '.join(types)}")
+        near = "".join(f" did you mean {n}?" for n in get_close_matches(unknown[0], types, 1))
+        raise ValueError(
+            f"unknown key {_key(where, unknown[0])};{near} known here: {', '.join(types)}"
+        )
     classes = get_type_hints(cls)
     values: dict[str, Any] = {}
     for name, value in table.items():

@@ -19,7 +19,7 @@ from harness.epsilon import METRIC_VERSION
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.store import Store
-from reference.training import initialise, plain_seconds, train
+from reference.training import initialise, plain_seconds, step_seconds, train
 
 CACHE = Path("reference/cache")
 AT_ONCE = 32  # models in one fused network
@@ -72,7 +72,7 @@ def prepare(competition: Competition, progress: bool = True) -> Reference:
         If another process is training the same reference.
     """
     data, fingerprint, folder = _place(competition)
-    _check_model(competition.model, data, competition.training.batch_size)
+    check_model(competition.model, data, competition.training.batch_size)
     with store.lock(folder):
         inputs, pools = Store(folder / "inputs"), Store(folder / "pools")
         _write_inputs(inputs, competition, data)
@@ -99,6 +99,47 @@ def cached(competition: Competition) -> Reference | None:
         )
     except store.StoreError:
         return None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a reference takes where nothing of it is cached.
+
+    Attributes
+    ----------
+    runs, models, steps : int
+        Runs of a submission, models of the reference, steps of training one.
+    step_seconds : float
+        One step of one model, on one core, where many are trained together.
+    retrain_seconds : float
+        One retraining as a submission would do it, on one core.
+    """
+
+    runs: int
+    models: int
+    steps: int
+    step_seconds: float
+    retrain_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole reference, on all cores."""
+        return self.models * self.steps * self.step_seconds / cpu_count()
+
+
+def estimate(competition: Competition, data: Data) -> Estimate:
+    """What the reference would take here, from a few steps measured on the spot."""
+    model, recipe = competition.model, competition.training
+    part = {name: column[: 4 * recipe.batch_size] for name, column in data.retain.items()}
+    scale = len(data.retain["label"]) / len(part["label"])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    step = step_seconds(model, recipe, part, AT_ONCE)
+    plain = scale * plain_seconds(model, recipe, part)
+    torch.set_num_threads(threads)
+    models = sum(len(_members(task)) for task in [(ORIGINAL, 0), *_wanted(competition)])
+    steps = recipe.epochs * -(-len(data.retain["label"]) // recipe.batch_size)
+    return Estimate(competition.evaluation.runs, models, steps, step, plain)
 
 
 def _place(competition: Competition) -> tuple[Data, str, Path]:
@@ -135,8 +176,8 @@ def _reference(
     )
 
 
-def _check_model(model: Model, data: Data, batch_size: int) -> None:
-    """The architecture has to be known, and to fit the images, the classes and the batches."""
+def check_model(model: Model, data: Data, batch_size: int) -> None:
+    """Raise a CompetitionError unless the architecture fits images, classes and batches."""
     image = torch.from_numpy(data.forget["image"][:1])
     try:
         net = initialise(model, seed=0).eval()

@@ -30,7 +30,7 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("retain = 850", "retian = 850", "unknown key splits.retian"),
+        ("retain = 850", "retian = 850", "unknown key splits.retian; did you mean retain?"),
         ("retain = 850", "", "splits.retain = 0 has to be positive"),
         ("seed = 1\nepochs", "epochs", "training"),
         ("retain = 850", "retain = -3", "splits.retain = -3 has to be positive"),

@@ -4,6 +4,8 @@ import importlib.util
 import re
 import shlex
 import subprocess
+import tomllib
+from itertools import chain
 from pathlib import Path
 from textwrap import dedent
 
@@ -48,6 +50,16 @@ def test_a_command_can_be_typed(command):
 def test_commands_and_competitions_were_found():
     assert {"make evaluate", "make test"} <= set(COMMANDS)
     assert len(TOMLS) >= 2
+
+
+def test_the_lock_pins_every_dependency_and_names_no_host():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    lock = (ROOT / "requirements.lock").read_text()
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
+    assert {re.match(r"[a-z0-9._-]+", name)[0] for name in named} <= pinned
+    assert lock.count("--hash=sha256:") > len(pinned)
+    assert "://" not in lock
 
 
 @pytest.mark.parametrize("block", TOMLS)

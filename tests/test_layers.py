@@ -57,6 +57,7 @@ ALLOWED = {
         "harness.submission",
         "reference",
     },
+    "harness.hosting": {"harness.data", "reference"},
     "harness.report": {
         "harness.epsilon",
         "harness.evaluation",
@@ -67,6 +68,7 @@ ALLOWED = {
     "harness.__main__": {
         "harness.check",
         "harness.evaluation",
+        "harness.hosting",
         "harness.leaderboard",
         "harness.report",
         "harness.sandbox",

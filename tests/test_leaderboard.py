@@ -89,6 +89,11 @@ def test_a_row_that_cannot_be_read_costs_no_other(results):
 
 def test_the_printed_table_fits_80_columns(results):
     frame = results(row("a_name_that_goes_on_and_on_for_ever", 0.987654), row("broken", None))
+    frame.loc[0, "retrain_fraction"] = 12.34
+    assert max(map(len, leaderboard.table(frame).splitlines())) <= 80
+    frame["status"] = frame["status"].replace("crashed", "invalid_submission")
+    assert max(map(len, leaderboard.table(frame).splitlines())) == 80
+    frame["status"] = frame["status"].replace("invalid_submission", "crashed")
     lines = leaderboard.table(frame).splitlines()
     assert max(map(len, lines)) <= 80
     assert "0.988" in lines[1]

@@ -1,6 +1,9 @@
 """The command line: help, names that are nearly right, new submissions, JSON."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +12,7 @@ import pytest
 from harness import leaderboard
 from harness.__main__ import main
 
-VERBS = ["evaluate", "check", "reference", "leaderboard", "report", "new"]
+VERBS = ["evaluate", "check", "reference", "leaderboard", "report", "new", "competition"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -25,7 +28,9 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
     [
         (["evaluate", "--competition", "digit"], "did you mean 'digits'?"),
         (["check", "submissions/finetun.py"], "did you mean finetune.py?"),
-        (["leaderboard", "--competition", "nothing"], "evaluate something first"),
+        (["leaderboard", "--competition", "digit"], "did you mean 'digits'?"),
+        (["reference", "--competition", "reference/digit.toml"], "did you mean 'digits.toml'?"),
+        (["leaderboard", "--competition", "casia_surf_clean"], "evaluate something first"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(words, said, capsys):
@@ -60,8 +65,67 @@ def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
     assert set(read) == set(pd.read_csv("results/digits/leaderboard.csv").columns)
 
 
-def test_completion_is_printed_for_a_shell(capsys):
+@pytest.fixture
+def harness(tmp_path):
+    """Runs the command as a shell does, in a folder with a leaderboard of one row."""
+    row = {"submission": "mine", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
+    leaderboard.write_row(tmp_path / "results/digits/mine", row)
+    leaderboard.update(tmp_path / "results/digits", "k")
+
+    def harness(line: str) -> subprocess.CompletedProcess:
+        command = f"set -o pipefail; {sys.executable} -m harness {line}"
+        root = str(Path(__file__).parents[1])
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": root},
+            capture_output=True,
+            text=True,
+        )
+
+    return harness
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("leaderboard | true", 141, ""),
+        ("leaderboard --json | cat", 0, ""),
+        ("leaderboard >/dev/full", 2, "error: [Errno 28] No space left on device\n"),
+        ("leaderboard --competition digit", 2, "error: no competition 'digit'; did you mean"),
+        ("nonsense", 2, "usage: harness"),
+    ],
+)
+def test_exit_codes_and_complaints_in_a_shell(harness, line, code, said):
+    done = harness(line)
+    assert done.returncode == code
+    assert done.stderr.startswith(said)
+    assert bool(done.stderr) == bool(said)
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("ev", "evaluate"),
+        ("evaluate --require-isolation f", "full"),
+        ("evaluate submissions/mi", "submissions/mine.py"),
+        ("check submissions/mi", "submissions/mine.py"),
+        ("leaderboard --competition my", "mycup.toml"),
+    ],
+)
+def test_a_shell_completes(tmp_path, capsys, words, completed):
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions/mine.py").touch()
+    (tmp_path / "mycup.toml").touch()
     with pytest.raises(SystemExit) as end:
         main(["--print-completion", "bash"])
     assert end.value.code == 0
-    assert "leaderboard" in capsys.readouterr().out
+    ask = f"""
+    COMP_WORDS=(harness {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+    _shtab_harness; echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", capsys.readouterr().out + ask], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split() == [completed]

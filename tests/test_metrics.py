@@ -154,7 +154,7 @@ def test_figures_without_times(scored):
 def test_per_example(scored):
     unlearned, retrained, quality = scored
     columns = metrics.per_example(
-        unlearned, retrained, LABELS, quality.epsilons, quality.by_attacker.rules
+        unlearned, retrained, LABELS, quality.epsilons, quality.by_attacker
     )
     assert {len(column) for column in columns.values()} == {F}
     phi = confidences(unlearned.forget_logits, LABELS)
@@ -163,3 +163,5 @@ def test_per_example(scored):
         columns["unlearned_spread"], np.subtract(*np.quantile(phi, [0.75, 0.25], axis=0))
     )
     assert set(columns["attacker"]) <= {"confidence", "gaussian"}
+    each = np.stack([columns["epsilon_confidence"], columns["epsilon_gaussian"]])
+    np.testing.assert_array_equal(each.max(axis=0), columns["epsilon"])

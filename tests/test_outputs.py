@@ -1,5 +1,7 @@
 """Outputs are what the plain model gives, split by split."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from harness import competition, data, models
 from harness.fused import Fused
 from harness.outputs import Observer
-from harness.pool import Pool
+from harness.pool import Pool, retain_sample
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,11 @@ def test_the_outputs_of_one_model(setting):
         test = nets[0](torch.from_numpy(loaded.test["image"]))
     labels = torch.from_numpy(loaded.test["label"])
     np.testing.assert_allclose(pool.forget_logits[0], forget, rtol=1e-4, atol=1e-5)
+    sample = retain_sample(len(loaded.retain["label"]))
+    assert (len(sample), sample[0], sample[-1]) == (64, 0, 849)
+    with torch.no_grad():
+        retain = nets[0](torch.from_numpy(loaded.retain["image"][sample]))
+    np.testing.assert_allclose(pool.retain_logits[0], retain, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
         pool.test_losses[0], cross_entropy(test, labels, reduction="none"), rtol=1e-4, atol=1e-5
     )
@@ -54,3 +61,7 @@ def test_a_pool_can_be_cut_and_joined(setting):
     again = Pool.concatenate([pool[:1], pool[np.array([1, 2])]])
     for name, values in pool.arrays().items():
         assert np.array_equal(values, getattr(again, name))
+    # What was not kept of some models is not kept of their pool.
+    part = Pool.concatenate([replace(pool[:1], retain_logits=None), pool[1:]])
+    assert len(part) == 3
+    assert part.retain_logits is None

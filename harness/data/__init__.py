@@ -77,13 +77,29 @@ def load(dataset: str, splits: Splits, arguments: Mapping[str, Any] = MappingPro
         If the dataset is unknown, missing or damaged, has too few examples, or the retain set
         lacks a class that is not the one to forget.
     """
-    columns = _read(dataset, arguments)
+    return divide(read(dataset, arguments), splits)
+
+
+def divide(columns: Columns, splits: Splits) -> Data:
+    """A dataset's examples in their splits.
+
+    Raises
+    ------
+    CompetitionError
+        If they have too few examples, or the retain set lacks a class that is not the one to
+        forget.
+    """
     classes = check(columns)
     rows = members(columns, splits)
+    if len(rows["forget"]) < 2:
+        raise CompetitionError(
+            f"the forget set has {len(rows['forget'])} example; it takes two, and some dozens to "
+            "tell methods apart: give splits.forget more"
+        )
     # Indices may stand in a file, which can change.
     named = {"forget": rows["forget"]} if splits.forget.kind == "indices" else {}
     total = checksum(columns | named)
-    columns.pop("part", None)
+    columns = {name: column for name, column in columns.items() if name != "part"}
     parts = {name: {k: v[own] for k, v in columns.items()} for name, own in rows.items()}
     lacking = set(range(classes)) - {splits.forget.label} - set(parts["retain"]["label"].tolist())
     if lacking:
@@ -94,8 +110,14 @@ def load(dataset: str, splits: Splits, arguments: Mapping[str, Any] = MappingPro
     return Data(**parts, classes=classes, checksum=total)
 
 
-def _read(dataset: str, arguments: Mapping[str, Any]) -> Columns:
-    """The dataset's columns, once its arguments have been checked."""
+def read(dataset: str, arguments: Mapping[str, Any]) -> Columns:
+    """A dataset's columns, once its arguments have been checked.
+
+    Raises
+    ------
+    CompetitionError
+        If the dataset is unknown, missing or damaged, or does not take these arguments.
+    """
     if dataset not in DATASETS:
         raise CompetitionError(f"no dataset {dataset!r}; there are: {', '.join(DATASETS)}")
     function = DATASETS[dataset]

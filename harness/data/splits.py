@@ -36,8 +36,8 @@ def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
     others = np.setdiff1d(rows, forget)
     if (shared := np.intersect1d(identity[forget], identity[others])).size:
         raise CompetitionError(
-            f"identity {shared[0]} would be in the forget set and in another split; "
-            'choose the forget set by kind = "identities"'
+            f"identity {shared[0]} would be in the forget set and in another split (they are "
+            'numbered from 0 by their names); choose the forget set by kind = "identities"'
         )
     if splits.published:
         held_out = {"validation": VALIDATION, "test": TEST}
@@ -70,7 +70,14 @@ def _chosen(candidates: np.ndarray, forget: Forget, rng: np.random.Generator) ->
     """As many as the forget set takes: consecutive ones if it says where to start, else drawn."""
     count = forget.count or round((forget.share or 1) * len(candidates))
     end = (forget.start or 0) + count
-    if not 0 < end <= len(candidates):
+    if not len(candidates):
+        raise CompetitionError(f"splits.forget: no example has the label {forget.label}")
+    if not count:
+        raise CompetitionError(
+            f"splits.forget.share = {forget.share} of {len(candidates)} is less than one; "
+            "take a larger share"
+        )
+    if end > len(candidates):
         raise CompetitionError(
             f"the forget set ends at {end}, there are {len(candidates)} to choose from"
         )
@@ -106,8 +113,9 @@ def _deal(rows: np.ndarray, identity: np.ndarray, splits: Splits) -> list[np.nda
         count = wanted if wanted >= 1 else round(wanted * len(rows))
         last = np.searchsorted(ends, cuts[-1] + count)
         if last >= len(ends) - 1:
+            whole = f", of {len(ends)} identities that stay whole," if len(ends) < len(rows) else ""
             raise CompetitionError(
-                f"splits.retain and splits.validation take all of the {len(rows)} examples "
+                f"splits.retain and splits.validation take all of the {len(rows)} examples{whole} "
                 "that are not forgotten; some have to be left for the test set"
             )
         cuts.append(int(ends[last]))

@@ -85,11 +85,11 @@ def interval_axis(limits: tuple[float, float]) -> Markup:
 
 
 @rc_context(_STYLE)
-def distributions(unlearned: np.ndarray, retrained: np.ndarray, label: str) -> Markup:
-    """Confidences [N, F] of all forget examples together."""
+def distributions(unlearned: np.ndarray, retrained: np.ndarray, what: str, label: str) -> Markup:
+    """Values [N, F], named `what`, of all examples and models together."""
     figure, axes = _axes(_WIDTH, 2.1)
     _histograms(axes, unlearned, retrained, _BINS)
-    axes.set(xlabel="confidence in the label (logits)", ylabel="density")
+    axes.set(xlabel=what, ylabel="density")
     axes.legend(loc="upper left")
     _headroom(axes)
     return _svg(figure, label)
@@ -139,6 +139,28 @@ def attackers(wins: Mapping[str, int], label: str) -> Markup:
     axes.tick_params(axis="y", length=0)
     axes.set(xlabel="forget examples", xlim=(0, 1.12 * max(wins.values())))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    return _svg(figure, label)
+
+
+@rc_context(_STYLE)
+def compared(epsilons: Mapping[str, np.ndarray], label: str) -> Markup:
+    """Each attacker's epsilons [F]: median, half and four fifths of the examples, all of them."""
+    figure, axes = _axes(_WIDTH, 0.75 + 0.3 * len(epsilons))
+    for place, found in enumerate(epsilons.values()):
+        least, low, median, high, most = np.quantile(found, [0.1, 0.25, 0.5, 0.75, 0.9])
+        spread = np.random.default_rng(0).uniform(-0.3, 0.3, len(found))
+        axes.plot(
+            found, place + spread, "o", color=_INK, alpha=0.35, markersize=1.8, mew=0,
+            rasterized=True,
+        )  # fmt: skip
+        axes.plot([least, most], [place] * 2, color=UNLEARNED, linewidth=1.5)
+        axes.plot([low, high], [place] * 2, color=UNLEARNED, linewidth=5, solid_capstyle="butt")
+        axes.plot([median], [place], "|", color=_INK, markersize=11, mew=1.5)
+    axes.set_yticks(range(len(epsilons)), list(epsilons))
+    axes.set_ylim(len(epsilons) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("epsilon (nats)")
+    axes.set_xlim(left=min(0, axes.get_xlim()[0]))
     return _svg(figure, label)
 
 

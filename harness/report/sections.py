@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from harness import runs
-from harness.epsilon import ForgettingQuality, confidences
-from harness.evaluation import ceiling_file, runs_folder
+from harness.epsilon import confidences
+from harness.evaluation import runs_folder
 from harness.leaderboard import Row
 from harness.pool import Pool
-from harness.report import figures
+from harness.report import figures, plots
+from harness.report.plots import Plot
 from reference.pools import Reference
 
 HARDEST = 6
@@ -30,6 +30,10 @@ NO_OUTPUTS = (
     "The outputs of its {runs} runs are not all there, so its distributions cannot be drawn; "
     "evaluate it again to have them."
 )
+NO_RETAIN = (
+    "Its runs or the reference were made before outputs of retain examples were kept, so these "
+    "are not shown; remove `{folder}` and the reference's cache, and evaluate again to have them."
+)
 NO_EXAMPLES = (
     "Its examples.csv is missing or of an evaluation with another number of runs, so single "
     "examples cannot be shown; evaluate it again with {runs} runs to have them."
@@ -37,19 +41,11 @@ NO_EXAMPLES = (
 
 
 @dataclass(frozen=True)
-class Plot:
-    """A plot, what it is of, and how to read it."""
-
-    title: str
-    caption: str
-    svg: Markup
-
-
-@dataclass(frozen=True)
 class Example:
-    """A forget example: its line of `examples.csv`, its picture, its plot."""
+    """A forget example: its line of `examples.csv`, epsilons by attacker, its picture, its plot."""
 
     facts: dict[str, Any]
+    by_attacker: dict[str, float]
     picture: str = ""
     svg: str = ""
 
@@ -126,78 +122,13 @@ def section(
             made.notes.append(NO_OUTPUTS.format(**row))
     if reference is not None and done is not None:
         made.seconds = {"median": float(np.median(done.seconds)), "most": done.seconds.max()}
-        made.plots += _pool_plots(name, done.pool, reference)
+        made.plots += plots.of_outputs(name, done.pool, reference)
+        if not plots.kept_retain(done.pool, reference):
+            made.notes.append(NO_RETAIN.format(folder=folder))
     if table is not None:
-        made.plots += _table_plots(name, table, row, reference)
+        made.plots += plots.of_examples(name, table, row, reference)
         made.hardest += _hardest(name, table, done.pool if done else None, reference)
     return made
-
-
-def _pool_plots(name: str, pool: Pool, reference: Reference) -> list[Plot]:
-    labels = reference.data.forget["label"]
-    phi, phi_retrained, phi_original = (
-        confidences(p.forget_logits, labels)
-        for p in (pool, reference.retrained, reference.original)
-    )
-    medians = f"medians {np.median(phi):.2f} and {np.median(phi_retrained):.2f}"
-    accuracies = (
-        f"{pool.forget_accuracy.mean():.3f} and {reference.retrained.forget_accuracy.mean():.3f}"
-    )
-    return [
-        Plot(
-            "Confidence in the forgotten labels",
-            "All forget examples and all models together. The closer the filled shape is to the "
-            "outline, the more the models look retrained; values far out share the outermost bars.",
-            figures.distributions(
-                phi,
-                phi_retrained,
-                f"{name}: histogram of forget confidences, unlearned against retrained; {medians}",
-            ),
-        ),
-        Plot(
-            "One point a model",
-            "Dots should lie where the rings lie. A dot far off is a spike, several clouds are a "
-            "mixture, and a short dash is many equal runs, since points of the same accuracy are "
-            "spread sideways.",
-            figures.per_run(
-                (pool.forget_accuracy, phi.mean(axis=1)),
-                (reference.retrained.forget_accuracy, phi_retrained.mean(axis=1)),
-                (reference.original.forget_accuracy, phi_original.mean(axis=1)),
-                f"{name}: forget accuracy and mean confidence of each model, unlearned against "
-                f"retrained; mean accuracies {accuracies}",
-            ),
-        ),
-    ]
-
-
-def _table_plots(
-    name: str, table: pd.DataFrame, row: Row, reference: Reference | None
-) -> list[Plot]:
-    epsilons = table["epsilon"].to_numpy()
-    told = table["attacker"].where(epsilons > 0, "nothing told")
-    wins = {str(attacker): int(count) for attacker, count in told.value_counts().items()}
-    return [
-        Plot(
-            "Epsilon of each forget example",
-            "How surely the best attacker tells unlearned from retrained models: 0 is not at all. "
-            "The outline is what a second pool of retrained models gets.",
-            figures.epsilons(
-                epsilons,
-                _ceiling(row, reference),
-                f"{name}: histogram of epsilons; median {np.median(epsilons):.2f}, "
-                f"largest {epsilons.max():.2f}",
-            ),
-        ),
-        Plot(
-            "Which attacker tells most",
-            "The number of forget examples on which each attacker finds the largest epsilon.",
-            figures.attackers(
-                wins,
-                f"{name}: examples by winning attacker; "
-                + ", ".join(f"{attacker} {count}" for attacker, count in wins.items()),
-            ),
-        ),
-    ]
 
 
 def _hardest(
@@ -206,8 +137,12 @@ def _hardest(
     """The examples that are told apart most surely; of equal ones, those that differ most."""
     hardest = table.sort_values(["epsilon", "ks_distance"], ascending=False)[:HARDEST]
     facts: list[dict[str, Any]] = hardest.to_dict("records")  # type: ignore[assignment]
+    found = [
+        {name: float(epsilons[at]) for name, epsilons in plots.by_attacker(table).items()}
+        for at in hardest.index
+    ]
     if pool is None or reference is None:
-        return [Example(fact) for fact in facts]
+        return [Example(fact, own) for fact, own in zip(facts, found, strict=True)]
     forget = reference.data.forget
     phi, phi_retrained, phi_original = (
         confidences(p.forget_logits, forget["label"])
@@ -216,6 +151,7 @@ def _hardest(
     return [
         Example(
             fact,
+            own,
             figures.picture(forget["image"][at]),
             figures.example(
                 phi[:, at],
@@ -225,7 +161,7 @@ def _hardest(
                 f"medians {fact['unlearned_median']:.2f} and {fact['retrained_median']:.2f}",
             ),
         )
-        for at, fact in zip(hardest.index, facts, strict=True)
+        for at, fact, own in zip(hardest.index, facts, found, strict=True)
     ]
 
 
@@ -237,17 +173,6 @@ def _examples(row: Row, folder: Path) -> pd.DataFrame | None:
             return None
         return pd.read_csv(folder / "examples.csv")
     except (OSError, ValueError):
-        return None
-
-
-def _ceiling(row: Row, reference: Reference | None) -> np.ndarray | None:
-    """The epsilons of a second retrained pool, as they were measured for the row."""
-    if reference is None:
-        return None
-    try:
-        path = ceiling_file(reference, row["runs"], row["key"])
-        return ForgettingQuality.from_dict(json.loads(path.read_text(encoding="utf-8"))).epsilons
-    except (OSError, ValueError, KeyError):
         return None
 
 

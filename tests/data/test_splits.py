@@ -170,8 +170,8 @@ def test_indices_come_from_a_file_too_and_its_content_counts(tmp_path):
     [
         ({"kind": "random", "share": 0.1}, "identity 1.. would be in the forget set and"),
         ({"kind": "class", "label": 2}, "identity 100 would be in the forget set and"),
-        ({"kind": "class", "label": 9}, "ends at 0, there are 0 to choose from"),
-        ({"kind": "random", "share": 0.001}, "ends at 0, there are 60"),
+        ({"kind": "class", "label": 9}, "no example has the label 9"),
+        ({"kind": "random", "share": 0.001}, "share = 0.001 of 60 is less than one"),
         ({"kind": "identities", "count": 13}, "ends at 13, there are 12"),
         ({"kind": "indices", "indices": (0, 1, 1)}, "names an example twice"),
         ({"kind": "indices", "indices": (0, 60)}, "not among the 60"),

@@ -1,88 +1,144 @@
-"""The page in a real browser: no complaint, it sorts by its address, a link opens a section."""
+"""The page in a real browser: no complaint; mouse, keys and addresses sort it and open a row."""
 
 import shutil
-import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.report.conftest import ODD, Page, report
+from tests.report.conftest import ODD, report
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs the Debian package chromium")
+NAMES = ["broken", quote(ODD, safe=""), "plain"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 @pytest.fixture
-def browse(evaluated, tmp_path):
-    """Opens the page, or another, and gives what became of it and what the browser said."""
+def browse(browser, evaluated) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
+    """Opens the page, or another, and gives it with what the browser complains of."""
+    contexts = []
 
-    def browse(address: str = "", path: Path | None = None) -> tuple[Page, str]:
-        done = subprocess.run(
-            [
-                str(CHROMIUM),
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--enable-logging=stderr",
-                f"--user-data-dir={tmp_path / 'profile'}",
-                "--dump-dom",
-                f"{(path or report(evaluated)).as_uri()}#{address}",
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return Page(done.stdout), done.stderr
+    def browse(address: str = "", path: Path | None = None, **settings) -> tuple[Page, list[str]]:
+        contexts.append(browser.new_context(**settings))
+        page, complaints = contexts[-1].new_page(), []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{(path or report(evaluated)).as_uri()}#{address}")
+        return page, complaints
 
-    return browse
+    yield browse
+    for context in contexts:
+        context.close()
 
 
 def rows(page: Page) -> list[str]:
-    return [element["id"] for element in page.all("tr") if "id" in element]
+    return page.eval_on_selector_all("tbody tr[id]", "rows => rows.map(row => row.id)")
 
 
 def opened(page: Page) -> list[str]:
-    return [element["id"] for element in page.all("details") if "open" in element]
+    return page.eval_on_selector_all("details[open]", "open => open.map(each => each.id)")
+
+
+def sorted_by(page: Page) -> list[tuple[str, str]]:
+    heads = page.query_selector_all("th[aria-sort]")
+    return [(h.get_attribute("data-key"), h.get_attribute("aria-sort")) for h in heads]
 
 
 def test_the_page_loads_without_a_complaint(browse):
-    page, said = browse()
-    assert "CONSOLE" not in said
+    page, complaints = browse()
     assert opened(page) == []
+    assert complaints == []
 
 
 def test_a_complaint_would_be_noticed(browse, evaluated, tmp_path):
     path = tmp_path / "injected.html"
     path.write_text(report(evaluated).read_text().replace("<h1>", "<script>alert(1)</script><h1>"))
-    _, said = browse(path=path)
-    assert "CONSOLE" in said
-    assert "Content Security Policy" in said
+    _, complaints = browse(path=path)
+    assert any("Content Security Policy" in each for each in complaints)
 
 
-def test_it_sorts_by_its_address(browse):
-    names = ["broken", quote(ODD, safe=""), "plain"]
-    page, said = browse("sort=submission")
-    assert rows(page) == [f"row:{name}-16" for name in names]
-    (sorted_by,) = [e for e in page.all("th") if "aria-sort" in e]
-    assert (sorted_by["data-key"], sorted_by["aria-sort"]) == ("submission", "ascending")
-    page, _ = browse("sort=-submission")
-    assert rows(page) == [f"row:{name}-16" for name in reversed(names)]
-    assert "CONSOLE" not in said
+def test_a_click_sorts_and_another_turns_it_round(browse):
+    page, complaints = browse()
+    page.get_by_role("button", name="submission").click()
+    assert rows(page) == [f"row:{name}-16" for name in NAMES]
+    assert sorted_by(page) == [("submission", "ascending")]
+    assert page.url.endswith("#sort=submission")
+    page.get_by_role("button", name="submission").click()
+    assert rows(page) == [f"row:{name}-16" for name in reversed(NAMES)]
+    assert sorted_by(page) == [("submission", "descending")]
+    assert complaints == []
+
+
+def test_a_click_on_a_name_opens_its_section(browse):
+    page, complaints = browse()
+    page.get_by_role("link", name="plain").click()
+    assert opened(page) == ["plain-16"]
+    assert page.locator("details[open]").get_by_text("One point a model").is_visible()
+    page.get_by_role("link", name="Row on the leaderboard").click()
+    assert page.url.endswith("#row:plain-16")
+    assert complaints == []
+
+
+def test_keys_do_what_the_mouse_does(browse):
+    page, complaints = browse()
+    page.keyboard.press("Tab")  # the table, which can be scrolled
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert sorted_by(page) == [("submission", "ascending")]
+    while page.evaluate("document.activeElement.textContent") != "plain":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert opened(page) == ["plain-16"]
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Space")
+    assert opened(page) == []
+    assert complaints == []
 
 
 @pytest.mark.parametrize("address", ["sort=score", "sort=-score"])
-def test_a_row_without_a_score_stays_last(browse, address):
-    page, _ = browse(address)
-    scores = [e["data-value"] for e in page.all("td") if "data-value" in e][1::9]
+def test_an_address_sorts_and_a_row_without_a_score_stays_last(browse, address):
+    page, complaints = browse(address)
+    scores = page.eval_on_selector_all(
+        "tbody tr[id]", "rows => rows.map(row => row.cells[2].dataset.value)"
+    )
     assert rows(page)[-1] == "row:broken-16"
     assert scores[-1] == ""
     numbers = [float(score) for score in scores[:-1]]
     assert numbers == sorted(numbers, reverse=address == "sort=-score")
+    assert complaints == []
 
 
 def test_the_address_of_a_submission_opens_it_alone(browse):
     for name in ("plain", quote(ODD, safe="")):
-        page, said = browse(f"{name}-16")
+        page, complaints = browse(f"{name}-16")
         assert opened(page) == [f"{name}-16"]
-        assert "CONSOLE" not in said
+        assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_ink_stands_out_from_the_page(browse, scheme):
+    page, _ = browse("plain-16", color_scheme=scheme)
+    style = "getComputedStyle(document.querySelector('details[open] svg'))"
+    ink, paper = (
+        [int(part) for part in page.evaluate(expression).strip("rgb()").split(",")]
+        for expression in (
+            f"{style}.color",
+            "getComputedStyle(document.body).backgroundColor",
+        )
+    )
+    assert abs(sum(ink) - sum(paper)) > 3 * 100
+    assert (sum(paper) > sum(ink)) == (scheme == "light")
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(browse):
+    page, _ = browse("plain-16", viewport={"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

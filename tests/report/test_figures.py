@@ -22,8 +22,8 @@ PHI = RNG.normal(3, 2, size=(N, F))
 )
 def test_any_confidences_can_be_drawn(phi):
     for drawn in (
-        figures.distributions(phi, PHI, "all"),
-        figures.distributions(phi, phi, "all"),
+        figures.distributions(phi, PHI, "phi", "all"),
+        figures.distributions(phi, phi, "phi", "all again"),
         figures.example(phi[:, 0], PHI[:, 0], -103.6, "one"),
     ):
         assert drawn.count("</svg>") == 1
@@ -48,6 +48,14 @@ def test_ink_is_the_pages_own_and_a_label_is_escaped():
     assert "currentColor" in drawn
     assert figures._INK not in drawn
     assert 'aria-label="&lt;b&gt; &amp; &#34;more&#34;"' in drawn
+
+
+@pytest.mark.parametrize("found", [np.zeros(F), RNG.gamma(2, size=F)])
+def test_attackers_are_compared_in_little_space(found):
+    drawn = figures.compared({"confidence": found, "gaussian": 2 * found}, "compared")
+    assert {">confidence<", ">gaussian<"} <= set(re.findall(">[a-z]+<", drawn))
+    assert "nan" not in drawn
+    assert len(drawn) < 50_000
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from harness.__main__ import main
-from harness.report.sections import NO_EXAMPLES, NO_OUTPUTS, NO_REFERENCE
+from harness.report.sections import NO_EXAMPLES, NO_OUTPUTS, NO_REFERENCE, NO_RETAIN
+from harness.store import Store
 from tests.report.conftest import ODD, ROOT, SUBMISSIONS, Page, report
 
 PER_SUBMISSION = 5_000_000 / 20  # bytes
@@ -89,7 +90,11 @@ def test_every_row_has_its_line_and_its_section(page, evaluated):
 def test_a_section_shows_what_the_runs_gave(page):
     titles = [element["text"] for element in page.all("h4")]
     for title in (
-        "Confidence in the forgotten labels",
+        "Confidence, forget set",
+        "Logit of the label, forget set",
+        "Confidence, 64 of the retain set",
+        "Logit of the label, 64 of the retain set",
+        "What each attacker finds",
         "One point a model",
         "Epsilon of each forget example",
         "Which attacker tells most",
@@ -150,6 +155,20 @@ def test_without_all_outputs_a_section_says_so(workspace, damage):
     else:
         outputs.write_bytes(outputs.read_bytes()[:-1])
     assert notes(redrawn(workspace)) == [NO_OUTPUTS.format(runs=16)]
+
+
+def test_outputs_of_an_older_version_are_drawn_as_far_as_they_go(workspace):
+    (kept,) = (workspace / "results/small/plain").glob("runs-*")
+    stored, name = Store(kept), "outputs-0000-0016"
+    outputs, facts = stored.get(name), stored.facts(name)
+    del outputs["retain_logits"]
+    stored.put(name, outputs, **facts)
+    page = redrawn(workspace)
+    assert notes(page) == [NO_RETAIN.format(folder="results/small/plain")]
+    titles = [element["text"] for element in page.all("h4")]
+    assert titles.count("Confidence, forget set") == 1 + titles.count(
+        "Confidence, 64 of the retain set"
+    )
 
 
 def test_examples_of_another_evaluation_are_not_taken_for_its_own(workspace):

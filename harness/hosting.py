@@ -1,0 +1,135 @@
+"""A competition from a folder of images: its splits are tried, its file written, its cost told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from joblib import cpu_count
+
+from harness import competition as competitions
+from harness import data as datasets
+from harness import store
+from harness.competition import PACKAGED, CompetitionError, Forget, Splits
+from harness.data import Columns, Data
+from reference.pools import Estimate, check_model, estimate
+
+TEMPLATE = """\
+# Made from a folder of images; docs/hosting.md says what else can stand here.
+dataset = "image_folder"
+data = {{ folder = {folder}, size = {size} }}  # pixels of a side, to which images are resized
+
+[splits]
+seed = 0
+# Shares of what is not forgotten; the rest is the test set.
+retain = {splits.retain}
+validation = {splits.validation}
+# {why}
+forget = {{ kind = "{splits.forget.kind}", count = {splits.forget.count} }}
+
+[model]
+# The challenge's own is larger: "resnet18", with {{ num_classes = {classes} }}.
+architecture = "small_resnet"
+arguments = {{ channels = 3, classes = {classes}, widths = [16, 32, 64], stem_stride = 2 }}
+
+[training]
+seed = 0
+epochs = 30
+batch_size = {batch_size}
+learning_rate = 1e-3
+weight_decay = 1e-2
+
+[evaluation]
+runs = 512
+"""
+PERSONS = "A twentieth of the persons, none of whom is in another split."
+RANDOM = "A twentieth at random: without an identities.csv nobody knows whose the images are."
+SIZE = 32
+
+
+def create(name: str, folder: Path) -> Iterator[str]:
+    """Write `reference/<name>.toml` for a folder of images whose splits hold.
+
+    Parameters
+    ----------
+    name : str
+        Of the competition; no other has it.
+    folder : Path
+        As the dataset `image_folder` takes it: a folder a class, perhaps an `identities.csv`.
+
+    Yields
+    ------
+    str
+        What was written, and what it will cost on this machine, a line each.
+
+    Raises
+    ------
+    CompetitionError
+        If the name is taken, or no competition can be made of the images as they are.
+    """
+    path = Path("reference") / f"{name}.toml"
+    for taken in (path, PACKAGED / path.name):
+        if taken.exists():
+            raise CompetitionError(f"{taken} is there already; take another name")
+    columns = datasets.read("image_folder", {"folder": str(folder), "size": SIZE})
+    splits = _splits(columns)
+    data = datasets.divide(columns, splits)
+    text = TEMPLATE.format(
+        folder=json.dumps(folder.as_posix(), ensure_ascii=False),
+        size=SIZE,
+        splits=splits,
+        why=PERSONS if splits.forget.kind == "identities" else RANDOM,
+        classes=data.classes,
+        batch_size=_batch_size(data),
+    )
+    path.parent.mkdir(exist_ok=True)
+    store.write(path, text)
+    competition = competitions.load(str(path))
+    check_model(competition.model, data, competition.training.batch_size)
+    yield f"{path} is written"
+    yield _sizes(data)
+    yield from _cost(estimate(competition, data), competition.evaluation.limits.retrain_fraction)
+
+
+def _splits(columns: Columns) -> Splits:
+    """A twentieth of the persons to forget, or of the images where no person is known."""
+    kind, candidates = ("random", columns["image_id"])
+    if "person_id" in columns:
+        kind, candidates = "identities", np.unique(columns["person_id"])
+    forget = Forget(kind, count=max(len(candidates) // 20, 1))
+    return Splits(seed=0, forget=forget, retain=0.8, validation=0.1)
+
+
+def _batch_size(data: Data) -> int:
+    """64, or a little less where the last batch would be one image, which batch norm refuses."""
+    sizes = len(data.retain["label"]), len(data.train["label"])
+    return next(size for size in range(64, 1, -1) if 1 not in (n % size for n in sizes))
+
+
+def _sizes(data: Data) -> str:
+    parts = {name: getattr(data, name) for name in ("retain", "forget", "validation", "test")}
+    total = sum(len(part["label"]) for part in parts.values())
+    shown = ", ".join(f"{len(part['label'])} {name}" for name, part in parts.items())
+    return f"images: {total} of {data.classes} classes: {shown}"
+
+
+def _cost(cost: Estimate, fraction: float) -> Iterator[str]:
+    yield (
+        f"reference: {cost.models} models x {cost.steps} steps x {1000 * cost.step_seconds:.2g} ms "
+        f"a step, measured here: about {_duration(cost.seconds)} on {cpu_count()} cores"
+    )
+    limit = fraction * cost.retrain_seconds
+    yield (
+        f"each submission: {cost.runs} runs of at most {fraction:.0%} of a retraining, which "
+        f"takes {_duration(cost.retrain_seconds)}: up to about "
+        f"{_duration(cost.runs * limit / cpu_count())}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.2g} seconds"

@@ -1,0 +1,80 @@
+"""`make competition`: a folder of images becomes a file that works, or nothing is written."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import competition, data
+from harness.__main__ import main
+from tests.data.files import save_image
+
+CLASSES, IMAGES = ("ants", "bees"), 21
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for c, name in enumerate(CLASSES):
+        for i in range(IMAGES):
+            save_image(Path(f"my images/{name}/{i}.png"), size=(9, 8), seed=100 * c + i)
+    return Path("my images")
+
+
+def persons(folder: Path, images_each: int) -> None:
+    lines = [f"{c}/{i}.png,{c}{i // images_each}" for c in CLASSES for i in range(IMAGES)]
+    (folder / "identities.csv").write_text("\n".join(["file,identity", *lines]))
+
+
+def test_a_folder_becomes_a_competition_with_its_cost(folder, capsys):
+    persons(folder, images_each=2)
+    assert main(["competition", "mine", str(folder)]) == 0
+    said = capsys.readouterr().out
+    made = competition.load("mine")
+    found = data.load(made.dataset, made.splits, made.data)
+    assert made.splits.forget.kind == "identities"
+    sizes = {name: len(getattr(found, name)["label"]) for name in ("retain", "forget", "test")}
+    assert sizes == {"retain": 32, "forget": 2, "test": 4}
+    assert "42 of 2 classes: 32 retain, 2 forget, 4 validation, 4 test" in said
+    models, steps, milliseconds = re.search(r"(\d+) models x (\d+) steps x (\S+) ms", said).groups()  # type: ignore[union-attr]
+    assert (int(models), int(steps)) == (1 + 2 * 512, 30)
+    assert float(milliseconds) > 0
+    assert "harness evaluate --competition mine" in said
+
+
+def test_without_identities_the_forget_set_is_drawn(folder):
+    assert main(["competition", "mine", str(folder)]) == 0
+    made = competition.load("mine")
+    assert (made.splits.forget.kind, made.splits.forget.count) == ("random", 2)
+
+
+def test_no_epoch_ends_with_a_batch_of_one_image(folder):
+    for i in range(IMAGES, IMAGES + 43):
+        save_image(folder / f"ants/{i}.png", size=(9, 8), seed=i)
+    assert main(["competition", "mine", str(folder)]) == 0
+    made = competition.load("mine")
+    found = data.load(made.dataset, made.splits, made.data)
+    assert len(found.retain["label"]) == 65
+    assert made.training.batch_size == 63
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake", "said"),
+    [
+        ("digits", lambda folder: None, "digits.toml is there already"),
+        ("mine", lambda folder: (folder / "cats").mkdir(), "no image in my images/cats"),
+        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "ants/0.png is no image"),
+        (
+            "mine",
+            lambda folder: persons(folder, images_each=IMAGES),
+            "1 identities that stay whole",
+        ),
+    ],
+)
+def test_a_mistake_is_said_and_writes_nothing(folder, name, mistake, said, capsys):
+    mistake(folder)
+    assert main(["competition", name, str(folder)]) == 2
+    out, err = capsys.readouterr()
+    assert said in err
+    assert (out, err.count("\n")) == ("", 1)
+    assert not Path("reference").exists()
