@@ -116,7 +116,7 @@ class WarmParent:
             text = self._complaints.read().decode(errors="replace")
         except ValueError:  # closed, perhaps by another thread just now
             return "it was closed"
-        return clean(text[-4000:]).strip() or f"exit status {self._process.poll()}, no message"
+        return clean(text[-4000:]).strip() or "it was killed; is the machine out of memory?"
 
     def _start(self) -> None:
         level, _ = self.isolation

@@ -176,7 +176,7 @@ def rlimits(memory_mb: int, scratch_mb: int, processes: int) -> dict[int, int]:
     Parameters
     ----------
     processes : int
-        Threads that the user may have, with those that are there already.
+        Threads that the user may have in a user namespace, with those that are there already.
     """
     return {
         # Not RLIMIT_AS: importing torch alone takes 3 GiB of address space, CUDA far more.
