@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
 from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from harness.epsilon import METRIC_VERSION
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.store import Store
+from reference.orphans import end_with
 from reference.training import initialise, plain_seconds, train
 
 CACHE = Path("reference/cache")
@@ -202,7 +201,7 @@ def _train_missing(
         n_jobs=cpu_count(),
         return_as="generator",
         mmap_mode="c",
-        initializer=_end_with,
+        initializer=end_with,
         initargs=(os.getpid(),),
     )
     models = sum(len(_members(task)) for task in missing)
@@ -222,17 +221,6 @@ def _train_missing(
             "a process that trained the reference was killed; is the machine out of memory? What "
             "was trained is kept: the same command goes on from there."
         ) from None
-
-
-def _end_with(evaluator: int) -> None:
-    """Have this process end when the evaluator has: left alone, joblib's wait for minutes."""
-
-    def watch() -> None:
-        while os.getppid() == evaluator:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _train(
