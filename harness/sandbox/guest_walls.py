@@ -91,7 +91,7 @@ class Walls:
             resource.setrlimit(kind, (limit, limit))
         kernel.no_new_privileges()
         if self.level != "none":
-            seccomp.install(own_network=self.namespaces)
+            seccomp.install(own_network=self.namespaces, own_files=self.level == "full")
 
     def clean(self, pid: int) -> None:
         """Remove what a finished run may have left, where no namespace took it along."""

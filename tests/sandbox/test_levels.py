@@ -87,6 +87,19 @@ def as_ordinary_user(inputs: Path) -> list[str]:
     return [*view, "setpriv", *user, "--bounding-set=-all", "--inh-caps=-all"]
 
 
+def without_user_namespaces() -> list[str]:
+    """Words that run a command, as an ordinary user, where the kernel gives no user namespaces."""
+    forbid = dedent(
+        """
+        echo 0 > /proc/sys/user/max_user_namespaces &&
+        exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"
+        """
+    )
+    uid = str(policy.UID if os.geteuid() == 0 else os.geteuid())
+    own = ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}", "--keep-caps"]
+    return [*own, "sh", "-c", forbid, "sh"]
+
+
 @pytest.fixture
 def needs_full() -> None:
     level, missing = isolation_level()
@@ -141,15 +154,7 @@ def test_without_bubblewrap_the_next_level_holds_and_the_package_is_named(
 
 @pytest.mark.usefixtures("needs_full")
 def test_without_user_namespaces_landlock_holds_and_the_setting_is_named(inputs: Path) -> None:
-    forbid = dedent(
-        """
-        echo 0 > /proc/sys/user/max_user_namespaces &&
-        exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"
-        """
-    )
-    uid = str(policy.UID if os.geteuid() == 0 else os.geteuid())
-    own = ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}", "--keep-caps"]
-    level, missing, *_ = host(inputs, *as_ordinary_user(inputs), *own, "sh", "-c", forbid, "sh")
+    level, missing, *_ = host(inputs, *as_ordinary_user(inputs), *without_user_namespaces())
     assert level == "partial"
     assert "sysctl user.max_user_namespaces" in missing
 
