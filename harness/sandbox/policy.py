@@ -180,6 +180,7 @@ UNGUARDED = {
 }
 CLONE = (56, 220)
 CLONE_NEW = 0x7E020080  # every CLONE_NEW* flag
+PRLIMIT = (302, 261)  # of oneself only: to limit another process of the same user can end it
 IOCTL = (16, 29)
 TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 SOCKET = (41, 198)

@@ -67,6 +67,14 @@ def _program(families: Sequence[int], refused: Mapping[str, tuple[int, int | Non
         ],
     )
     code += _when(
+        policy.PRLIMIT[column],
+        [
+            (_LOAD, 0, 0, _ARGUMENTS),
+            (_JUMP_EQUAL, 1, 0, 0),
+            (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+        ],
+    )
+    code += _when(
         policy.IOCTL[column],
         [(_LOAD, 0, 0, _ARGUMENTS + 8)]
         + [
