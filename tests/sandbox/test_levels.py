@@ -176,6 +176,18 @@ def test_a_level_that_lets_an_attack_through_is_not_given(
     assert missing == f"a run could {attack}"
 
 
+@pytest.mark.parametrize("status", [-9, 137])
+def test_a_killed_probe_says_nothing_of_the_level(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = subprocess.CompletedProcess([], status, "", "")
+    monkeypatch.setattr(levels, "_probe", lambda level: killed)
+    monkeypatch.delenv(levels.VARIABLE, raising=False)
+    levels._failure.cache_clear()
+    with pytest.raises(SandboxError, match="was killed: run the same command again"):
+        isolation_level()
+
+
 def test_without_walls_every_probe_reports_success() -> None:
     """A probe that cannot win anywhere would prove nothing."""
     won = set(json.loads(levels._probe("none").stdout))
