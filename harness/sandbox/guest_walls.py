@@ -105,7 +105,8 @@ class Walls:
 
     def _fresh_world(self) -> None:
         """Files, shared memory and a network of its own: runs at one time cannot talk either."""
-        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET)
+        own = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET
+        kernel.unshare(own | kernel.CLONE_NEWCGROUP)
         kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
         covered = [path for path in self.visible if Path(path).is_relative_to("/tmp")]
         with _held(covered):

@@ -45,6 +45,7 @@ GUEST_FILES = (
     "models.py",
     "data/batches.py",
     "sandbox/policy.py",
+    "sandbox/cgroup.py",
     "sandbox/kernel.py",
     "sandbox/seccomp.py",
     "sandbox/landlock.py",
