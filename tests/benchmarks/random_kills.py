@@ -60,7 +60,8 @@ def kill_one(chance: random.Random, folder: Path, within: float) -> tuple[str, f
     None if it ended by itself before.
     """
     with evaluation(folder) as process:
-        time.sleep(chance.uniform(1, within))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(1, within))
         family = [process.pid, *descendants(process.pid)]
         victim = chance.choice(family)
         said = "evaluator" if victim == process.pid else name_of(victim)
