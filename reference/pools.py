@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from harness.epsilon import METRIC_VERSION
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.store import Store
+from reference.orphans import end_with
 from reference.training import initialise, plain_seconds, step_seconds, train
 
 CACHE = Path("reference/cache")
@@ -67,7 +70,7 @@ def prepare(competition: Competition, progress: bool = True) -> Reference:
     Raises
     ------
     CompetitionError
-        If the data or the splits cannot be used.
+        If the data or the splits cannot be used, or a process that trains was killed.
     Busy
         If another process is training the same reference.
     """
@@ -235,17 +238,30 @@ def _train_missing(
     if not missing:
         return
     columns = {ORIGINAL: data.train, RETRAINED: data.retain, SECOND: data.retain}
-    results = Parallel(n_jobs=cpu_count(), return_as="generator", mmap_mode="c")(
-        delayed(_train)(competition.model, competition.training, columns[task[0]], data, task)
-        for task in missing
+    workers = Parallel(
+        n_jobs=cpu_count(),
+        return_as="generator",
+        mmap_mode="c",
+        initializer=end_with,
+        initargs=(os.getpid(),),
     )
     models = sum(len(_members(task)) for task in missing)
-    with tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar:
-        for task, (weights, pool, facts) in zip(missing, results, strict=True):
-            if task[0] == ORIGINAL:
-                inputs.put("original", weights)
-            pools.put(_name(task), pool.arrays(), **facts)
-            bar.update(len(pool))
+    try:
+        results = workers(
+            delayed(_train)(competition.model, competition.training, columns[task[0]], data, task)
+            for task in missing
+        )
+        with tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar:
+            for task, (weights, pool, facts) in zip(missing, results, strict=True):
+                if task[0] == ORIGINAL:
+                    inputs.put("original", weights)
+                pools.put(_name(task), pool.arrays(), **facts)
+                bar.update(len(pool))
+    except BrokenExecutor:
+        raise CompetitionError(
+            "a process that trained the reference was killed; is the machine out of memory? What "
+            "was trained is kept: the same command goes on from there."
+        ) from None
 
 
 def _train(

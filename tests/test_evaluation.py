@@ -29,6 +29,15 @@ def unlearning(net, retain, forget, val):
 """
 SLOW = NOISE + "    import time; time.sleep(0.3)\n"
 CRASH = "def unlearning(net, retain, forget, val):\n    return net.no_such_layer\n"
+# Python imports a file of this name at its start, in the evaluator and in what trains for it.
+CLOCK = """
+import itertools, pathlib, time
+real, jumps = time.time, itertools.cycle([0, 3600, -3600])
+def jumping():
+    pathlib.Path("jumped").touch()
+    return real() + next(jumps)
+time.time = jumping
+"""
 TIMES = ["seconds_per_run", "retrain_fraction", "evaluated_at", "flags"]
 
 
@@ -59,7 +68,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": f"{folder}:{ROOT}"},
     )
 
 
@@ -147,6 +156,20 @@ def test_a_killed_evaluation_ends_with_the_leaderboard_of_an_undisturbed_one(wor
         process.kill()
         process.wait()
     assert evaluate().returncode == 0
+    pd.testing.assert_frame_equal(board().drop(columns=TIMES), expected)
+
+
+def test_a_clock_that_jumps_an_hour_at_every_look_changes_nothing(workspace):
+    submit("noise", NOISE)
+    evaluate()
+    expected = board().drop(columns=TIMES)
+    shutil.rmtree("results")
+    for pool in Path("reference/cache").glob("*/pools/second-*"):
+        pool.unlink()
+    Path("sitecustomize.py").write_text(CLOCK)
+    done = command(workspace, "evaluate", "--competition", "small.toml")
+    assert done.returncode == 0, done.stderr
+    assert Path("jumped").exists()
     pd.testing.assert_frame_equal(board().drop(columns=TIMES), expected)
 
 

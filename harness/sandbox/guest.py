@@ -15,9 +15,10 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.sandbox import kernel
+from harness.sandbox.cgroup import RunGroups
 from harness.sandbox.guest_server import RESULT, Server
 from harness.sandbox.guest_walls import Walls, go_on_in_child
 
@@ -52,19 +53,21 @@ def main(control_fd: int, setup_fd: int) -> None:
     with socket.socket(fileno=control_fd) as control:
         submission = _next_submission(control)
     if submission:
-        serve(start, setup["level"], setup["visible"], *submission)
+        serve(start, setup, *submission)
 
 
 def serve(
-    start: Start, level: str, visible: Sequence[str], control: int, setup: int, complaints: int
+    start: Start, setup: dict[str, Any], control: int, submission: int, complaints: int
 ) -> None:
     """Serve the runs of a submission.
 
     Parameters
     ----------
+    setup : dict
+        As the warm parent got it.
     control : int
         A SOCK_SEQPACKET socket; see `Server`.
-    setup : int
+    submission : int
         JSON, written by `harness.sandbox.sandbox`.
     complaints : int
         Where errors of our own are printed to.
@@ -72,17 +75,19 @@ def serve(
     for fd in (1, 2):
         os.dup2(complaints, fd)
     os.close(complaints)
-    with os.fdopen(setup) as file:
+    with os.fdopen(submission) as file:
         job = json.load(file)
-    _import_ahead(job["imports"], visible)
+    _import_ahead(job["imports"], setup["visible"])
     _freeze()
     _leave_threads()
     limits = job["limits"]
-    walls = Walls(level, visible, limits["memory_mb"], limits["scratch_mb"], limits["processes"])
+    bounds = limits["memory_mb"], limits["scratch_mb"], limits["processes"]
+    walls = Walls(setup["level"], setup["visible"], *bounds)
+    groups = RunGroups(setup["group"], *bounds) if setup["group"] else None
     requests = socket.socket(fileno=control)
     with contextlib.suppress(BrokenPipeError):  # the host may be gone, as serve() will see
         requests.send(json.dumps({"scratch": "" if walls.namespaces else walls.scratch}).encode())
-    seed = Server(requests, walls, limits["seconds"], limits["memory_mb"]).serve()
+    seed = Server(requests, walls, groups, limits["seconds"], limits["memory_mb"]).serve()
     if seed is None:
         walls.tear_down()
     else:

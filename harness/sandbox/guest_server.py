@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 
 from harness.sandbox import guest_memory, policy
+from harness.sandbox.cgroup import RunGroups
 from harness.sandbox.guest_walls import Walls
 
 _READY = b"ready"
@@ -26,6 +27,7 @@ class _Run:
     exited: int  # its pidfd
     status: int  # write end of the host's status pipe
     ready: int  # read end: one line from the child when its walls stand
+    group: str = ""
     started: float | None = None
     looked: float = 0.0
     reason: str = ""
@@ -46,6 +48,8 @@ class Server:
         Each message is a seed, with the write ends of a result, an output and a status pipe.
     walls : Walls
         Around each run.
+    groups : RunGroups, optional
+        Of control; None where there are none.
     seconds : float
         Wall time of a run, from when its walls stand.
     memory_mb : int
@@ -56,11 +60,13 @@ class Server:
         self,
         control: socket.socket,
         walls: Walls,
+        groups: RunGroups | None,
         seconds: float,
         memory_mb: int,
     ) -> None:
         self.control = control
         self.walls = walls
+        self.groups = groups
         self.seconds = seconds
         self.memory_mb = memory_mb
         self.runs: dict[int, _Run] = {}  # by each of their descriptors
@@ -105,21 +111,24 @@ class Server:
     def _start(self, result: int, output: int, status: int) -> bool:
         """Fork a run; True in the child, within its walls."""
         ready, tell = os.pipe()
+        group = self.groups.make() if self.groups else ""
         pid = self.walls.fork()
         if pid == 0:
-            self._become_a_run(result, output, tell)
+            self._become_a_run(result, output, tell, group)
             return True
         for fd in (result, output, tell):
             os.close(fd)
-        run = _Run(pid, os.pidfd_open(pid), status, ready)
+        run = _Run(pid, os.pidfd_open(pid), status, ready, group)
         self.poll.register(run.exited, select.POLLIN)
         self.poll.register(run.ready, select.POLLIN)
         self.poll.register(run.status, 0)  # an error says that the host has closed its end
         self.runs |= dict.fromkeys(run.fds, run)
         return False
 
-    def _become_a_run(self, result: int, output: int, tell: int) -> None:
+    def _become_a_run(self, result: int, output: int, tell: int, group: str) -> None:
         try:
+            if self.groups:
+                self.groups.enter(group)
             nothing = os.open(os.devnull, os.O_RDONLY)
             for fd, place in ((nothing, 0), (output, 1), (output, 2)):
                 os.dup2(fd, place)
@@ -183,6 +192,10 @@ class Server:
             self._forget(fd)
         self._end_orphans()
         self.walls.clean(run.pid)
+        if self.groups:
+            killed, peak_mb = self.groups.leave(run.group)
+            run.peak_mb = max(run.peak_mb, peak_mb)
+            run.reason = run.reason or "out_of_memory" * killed
         report = {
             "exit": os.waitstatus_to_exitcode(status),
             "reason": run.reason,

@@ -54,7 +54,9 @@ class Walls:
         else:
             kernel.adopt_orphans()
         self.scratch = "/tmp" if self.namespaces else tempfile.mkdtemp(prefix="unlearning-")
-        self.limits = policy.rlimits(memory_mb, scratch_mb, processes + _threads_of_this_user())
+        if not (self.namespaces and _succeeds(_count_alone)):
+            processes += _threads_of_this_user()
+        self.limits = policy.rlimits(memory_mb, scratch_mb, processes)
 
     def fork(self) -> int:
         """As `os.fork`, but the child is the first process of a namespace of its own.
@@ -89,7 +91,7 @@ class Walls:
             resource.setrlimit(kind, (limit, limit))
         kernel.no_new_privileges()
         if self.level != "none":
-            seccomp.install(own_network=self.namespaces)
+            seccomp.install(own_network=self.namespaces, own_files=self.level == "full")
 
     def clean(self, pid: int) -> None:
         """Remove what a finished run may have left, where no namespace took it along."""
@@ -103,13 +105,16 @@ class Walls:
 
     def _fresh_world(self) -> None:
         """Files, shared memory and a network of its own: runs at one time cannot talk either."""
-        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET)
+        own = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET
+        kernel.unshare(own | kernel.CLONE_NEWCGROUP)
         kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
         covered = [path for path in self.visible if Path(path).is_relative_to("/tmp")]
         with _held(covered):
             for place in ("/tmp", "/dev/shm"):
                 _tmpfs(place, self.scratch_mb)
         _proc()
+        # Last, since it owns none of these: in it RLIMIT_NPROC counts this run's processes alone.
+        _own_user_namespace()
         os.chdir("/tmp")
 
     def _fresh_folder(self) -> None:
@@ -166,14 +171,20 @@ def _held(paths: Sequence[str]) -> Iterator[None]:
 
 def _own_namespaces() -> None:
     """User, pid, mount, ipc and network namespaces of our own; goes on in a forked child."""
-    uid, gid = os.getuid(), os.getgid()
-    kernel.unshare(kernel.CLONE_NEWUSER | _OWN)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    _own_user_namespace()
+    kernel.unshare(_OWN)
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     go_on_in_child()
     _proc()
+
+
+def _own_user_namespace() -> None:
+    """One in which we have the same name, and every capability."""
+    uid, gid = os.getuid(), os.getgid()
+    kernel.unshare(kernel.CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
 
 
 def go_on_in_child() -> None:
@@ -205,8 +216,16 @@ def _proc() -> None:
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
 
 
+def _count_alone() -> None:
+    """Fails where RLIMIT_NPROC counts a user's threads over all user namespaces (to Linux 5.13)."""
+    _own_user_namespace()
+    resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+    if os.fork() == 0:
+        os._exit(0)
+
+
 def _threads_of_this_user() -> int:
-    """RLIMIT_NPROC counts a user's threads, wherever they came from."""
+    """Of all runs at one time, and of the processes that fork them."""
     count = 0
     for status in Path("/proc").glob("[0-9]*/task"):
         try:

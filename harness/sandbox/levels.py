@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -84,6 +85,8 @@ def _failure(level: str) -> str:
             if shutil.which(program) is None and (program == "bwrap" or os.geteuid() == 0):
                 return f"{package} is not installed (Debian, Ubuntu: apt-get install {package})"
     got = _probe(level)
+    if got.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        raise SandboxError(f"the probe of level {level!r} was killed: run the same command again")
     if got.returncode:
         complaint = (got.stderr.strip().splitlines() or ["no message"])[-1]
         return f"it cannot be set up: {complaint}{_remedy()}"

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from harness.sandbox import levels, policy, walls
+from harness.sandbox import cgroup, levels, policy, walls
 from harness.sandbox.errors import SandboxError
 from harness.sandbox.streams import clean
 
@@ -38,6 +38,7 @@ class WarmParent:
         self.inputs = inputs
         self.require = require
         self._process: subprocess.Popen | None = None
+        self._group: Path | None = None
 
     def __enter__(self) -> WarmParent:
         return self
@@ -98,6 +99,8 @@ class WarmParent:
             self.kill()
         self._control.close()
         self._complaints.close()
+        if self._group:
+            cgroup.remove(self._group)
         self._process = None
 
     def kill(self) -> None:
@@ -116,7 +119,7 @@ class WarmParent:
             text = self._complaints.read().decode(errors="replace")
         except ValueError:  # closed, perhaps by another thread just now
             return "it was closed"
-        return clean(text[-4000:]).strip() or f"exit status {self._process.poll()}, no message"
+        return clean(text[-4000:]).strip() or "it was killed; is the machine out of memory?"
 
     def _start(self) -> None:
         level, _ = self.isolation
@@ -127,6 +130,7 @@ class WarmParent:
         with contextlib.ExitStack() as stack:
             stack.enter_context(theirs)
             files = {}
+            group = self._make_group(stack)
             if full:
                 copies = {f"/inputs/{name}": self.inputs / name for name in policy.INPUT_FILES}
                 files = walls.open_files(stack, walls.guest_files() | copies)
@@ -135,6 +139,7 @@ class WarmParent:
                     {
                         "level": level,
                         "visible": walls.visible(),
+                        "group": group,
                         "inputs": "/inputs" if full else str(self.inputs.resolve()),
                     }
                 )
@@ -145,6 +150,10 @@ class WarmParent:
                 [str(theirs.fileno()), str(setup.fileno())],
                 files,
             )
+            passed = [theirs.fileno(), setup.fileno(), *files.values()]
+            if self._group and group:
+                line = cgroup.command(self._group) + line
+                passed.append(group)
             self._process = subprocess.Popen(
                 line,
                 env=environment,
@@ -152,7 +161,16 @@ class WarmParent:
                 stdin=subprocess.DEVNULL,
                 stdout=self._complaints,
                 stderr=self._complaints,
-                pass_fds=[theirs.fileno(), setup.fileno(), *files.values()],
+                pass_fds=passed,
                 # Ctrl-C in a terminal is for the host, which then ends the guest.
                 start_new_session=True,
             )
+
+    def _make_group(self, stack: contextlib.ExitStack) -> int | None:
+        """A descriptor of the control group that the guest shall be in, if one can be had."""
+        self._group = cgroup.make()
+        if self._group is None:
+            return None
+        folder = os.open(self._group, os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, folder)
+        return folder

@@ -45,6 +45,7 @@ GUEST_FILES = (
     "models.py",
     "data/batches.py",
     "sandbox/policy.py",
+    "sandbox/cgroup.py",
     "sandbox/kernel.py",
     "sandbox/seccomp.py",
     "sandbox/landlock.py",
@@ -151,8 +152,36 @@ REFUSED = {
     "add_key": (248, 217, errno.EPERM),
     "request_key": (249, 218, errno.EPERM),
 }
+# Below level full Landlock guards files by path, but not what these do: they do nothing, and those
+# with errno 0 say that they did, because copying a file sets its mode and must not fail over it.
+UNGUARDED = {
+    "chmod": (90, None, 0),
+    "fchmod": (91, 52, 0),
+    "fchmodat": (268, 53, 0),
+    "fchmodat2": (452, 452, 0),
+    "chown": (92, None, 0),
+    "fchown": (93, 55, 0),
+    "lchown": (94, None, 0),
+    "fchownat": (260, 54, 0),
+    "utime": (132, None, 0),
+    "utimes": (235, None, 0),
+    "futimesat": (261, None, 0),
+    "utimensat": (280, 88, 0),
+    "setxattr": (188, 5, errno.ENOTSUP),
+    "lsetxattr": (189, 6, errno.ENOTSUP),
+    "fsetxattr": (190, 7, errno.ENOTSUP),
+    "removexattr": (197, 14, errno.ENOTSUP),
+    "lremovexattr": (198, 15, errno.ENOTSUP),
+    "fremovexattr": (199, 16, errno.ENOTSUP),
+    "inotify_add_watch": (254, 27, errno.EACCES),  # tells the names of new files in hidden folders
+    "fanotify_init": (300, 262, errno.EPERM),
+    "msgget": (68, 186, errno.ENOSYS),  # message queues and semaphores outlive a run
+    "semget": (64, 190, errno.ENOSYS),
+    "mq_open": (240, 180, errno.ENOSYS),
+}
 CLONE = (56, 220)
 CLONE_NEW = 0x7E020080  # every CLONE_NEW* flag
+PRLIMIT = (302, 261)  # of oneself only: to limit another process of the same user can end it
 IOCTL = (16, 29)
 TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 SOCKET = (41, 198)
@@ -176,7 +205,7 @@ def rlimits(memory_mb: int, scratch_mb: int, processes: int) -> dict[int, int]:
     Parameters
     ----------
     processes : int
-        Threads that the user may have, with those that are there already.
+        Threads that the user may have in a user namespace, with those that are there already.
     """
     return {
         # Not RLIMIT_AS: importing torch alone takes 3 GiB of address space, CUDA far more.

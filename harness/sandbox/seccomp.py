@@ -6,7 +6,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.sandbox import kernel, policy
 
@@ -24,23 +24,26 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
 
 
-def install(own_network: bool) -> None:
+def install(own_network: bool, own_files: bool) -> None:
     """Filter the calls of this process and of all that it will start; there is no way back.
 
     Parameters
     ----------
     own_network : bool
         Whether it is in a network namespace of its own, where sockets reach nothing.
+    own_files : bool
+        Whether it sees no other files than those of the policy.
     """
     families = policy.FAMILIES_IN_OWN_NETWORK if own_network else policy.FAMILIES_IN_SHARED_NETWORK
     column, _ = _ARCHITECTURES[os.uname().machine]
-    code = _program(families)
+    refused = policy.REFUSED | ({} if own_files else policy.UNGUARDED)
+    code = _program(families, refused)
     program = _Program(len(code) // 8, code)
     kernel.no_new_privileges()
     kernel.syscall("seccomp", _SYS_SECCOMP[column], _SET_MODE_FILTER, 0, ctypes.byref(program))
 
 
-def _program(families: Sequence[int]) -> bytes:
+def _program(families: Sequence[int], refused: Mapping[str, tuple[int, int | None, int]]) -> bytes:
     column, architecture = _ARCHITECTURES[os.uname().machine]
     code = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -52,14 +55,23 @@ def _program(families: Sequence[int]) -> bytes:
     ]
     for numbers in policy.KILLED.values():
         code += _when(numbers[column], [(_RETURN, 0, 0, _KILL)])
-    for *refused, error in policy.REFUSED.values():
-        code += _when(refused[column], [(_RETURN, 0, 0, _ERRNO | error)])
+    for *places, error in refused.values():
+        if (number := places[column]) is not None:
+            code += _when(number, [(_RETURN, 0, 0, _ERRNO | error)])
     code += _when(
         policy.CLONE[column],
         [
             (_LOAD, 0, 0, _ARGUMENTS),
             (_JUMP_ANY_BIT, 0, 1, policy.CLONE_NEW),
             (_RETURN, 0, 0, _KILL),
+        ],
+    )
+    code += _when(
+        policy.PRLIMIT[column],
+        [
+            (_LOAD, 0, 0, _ARGUMENTS),
+            (_JUMP_EQUAL, 1, 0, 0),
+            (_RETURN, 0, 0, _ERRNO | errno.EPERM),
         ],
     )
     code += _when(

@@ -88,8 +88,10 @@ def _bubblewrap(binds: Mapping[str, str], files: Mapping[str, int]) -> list[str]
     # Capabilities over its own user namespace only: the warm parent walls in each run with
     # them, and the run drops them. As pid 1 it owns the pid namespace that it forks from; so no
     # --dev, which would put another user namespace in between.
-    line = ["bwrap", "--unshare-all", "--unshare-user", "--as-pid-1", "--new-session"]
-    line += ["--cap-add", "ALL", "--hostname", "sandbox", "--clearenv"]
+    # No --unshare-cgroup: from another group's namespace, runs cannot be moved into theirs.
+    line = ["bwrap", "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
+    line += ["--unshare-uts", "--as-pid-1", "--new-session", "--cap-add", "ALL"]
+    line += ["--hostname", "sandbox", "--clearenv"]
     for name, value in policy.environment(_ROOT_OF_GUEST).items():
         line += ["--setenv", name, value]
     for path in policy.SYSTEM:

@@ -9,8 +9,11 @@ import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,17 @@ from harness.competition import LEVELS, Limits
 from harness.sandbox import Sandbox, isolation_level, walls
 from harness.submission import VERDICTS, Verdict
 from tests.sandbox.small import at_level, several
+from tests.sandbox.test_levels import as_ordinary_user, without_user_namespaces
 
 LIMITS = Limits(seconds=3, memory_mb=800, scratch_mb=16, processes=24, output_kb=64)
 HOSTILE = {path.stem: path.read_text() for path in Path(__file__).parent.glob("hostile/*.py")}
 MARK = "evil-process"
+# In the headers `partial` has user namespaces, `landlock` is the same level without: a machine has
+# either the one or the other.
+WITHOUT = Path("/proc/sys/user/max_user_namespaces").read_text() == "0\n"
+_WEAKER = ("full", "partial", "landlock")
+README = walls.PACKAGE.parent / "README.md"
+KINDS = {"full": "full", "landlock" if WITHOUT else "partial": "partial", "none": "none"}
 
 # What an attack can `import target` for: where its targets are, and how to mark a process.
 TARGET = """
@@ -38,7 +48,7 @@ sys.modules["target"] = target
 
 
 def headers() -> Iterator[tuple[str, str, str, int]]:
-    """Attack, level, outcome and how many runs, for every claim."""
+    """Attack, kind of level, outcome and how many runs, for every claim."""
     for name, text in sorted(HOSTILE.items()):
         claims = dict(re.findall(r"^([a-z, ]+): (.+)$", text.split('"""')[1], re.MULTILINE))
         runs = int(claims.pop("runs", 1))
@@ -47,7 +57,8 @@ def headers() -> Iterator[tuple[str, str, str, int]]:
                 yield name, level, outcome, runs
 
 
-CLAIMS = sorted(headers(), key=lambda claim: LEVELS.index(claim[1]))
+CLAIMS = list(headers())
+HERE = sorted((c for c in CLAIMS if c[1] in KINDS), key=lambda claim: [*KINDS].index(claim[1]))
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +82,7 @@ def targets() -> Iterator[dict[str, Any]]:
             listener.listen()
         yield {
             "canary": str(folder / "canary"),
+            "mode": (folder / "canary").stat().st_mode & 0o777,
             "writable": str(folder / "writable"),
             "unix": str(folder / "socket"),
             "abstract": folder.name,
@@ -122,22 +134,33 @@ def marked() -> list[int]:
 def test_every_attack_says_what_must_become_of_it() -> None:
     assert len(HOSTILE) >= 30
     assert {name for name, *_ in CLAIMS} == set(HOSTILE)
-    assert {level for _, level, *_ in CLAIMS} == set(LEVELS)
+    assert {kind for _, kind, *_ in CLAIMS} == {*LEVELS, "landlock"}
     assert {outcome for *_, outcome, _ in CLAIMS} <= {"harmless", *VERDICTS}
 
 
+def test_the_readme_lists_what_a_level_does_not_stop() -> None:
+    """Against the level above it; level none is not listed attack by attack."""
+    stopped = {kind: {name for name, of, *_ in CLAIMS if of == kind} for kind in _WEAKER}
+    rows = re.findall(r"^\| `(?:full|partial)`.*$", README.read_text(), re.MULTILINE)
+    assert len(rows) == len(_WEAKER)
+    for (above, kind), row in zip(pairwise(["", *_WEAKER]), rows, strict=True):
+        named = set(re.findall(r"`(\w+)`", row)) & set(HOSTILE)
+        assert named == (stopped[above] if above else set(HOSTILE)) - stopped[kind], kind
+
+
 @pytest.mark.parametrize(
-    ("name", "level", "outcome", "runs"),
-    CLAIMS,
-    ids=[f"{level}-{name}" for name, level, *_ in CLAIMS],
+    ("name", "kind", "outcome", "runs"),
+    HERE,
+    ids=[f"{kind}-{name}" for name, kind, *_ in HERE],
 )
 def test_an_attack_ends_as_its_header_says(
     attack: Callable[[str, str], tuple[str, str, str]],
     name: str,
-    level: str,
+    kind: str,
     outcome: str,
     runs: int,
 ) -> None:
+    level = KINDS[kind]
     best, missing = isolation_level()
     if LEVELS.index(level) > LEVELS.index(best):
         pytest.skip(f"this machine gives {best}: {missing}")
@@ -149,3 +172,18 @@ def test_an_attack_ends_as_its_header_says(
         assert len(message) <= 64 << 10
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", message + output)
     assert not marked()
+
+
+def test_without_user_namespaces_the_attacks_end_as_their_headers_say(inputs: Path) -> None:
+    """This file once more, on a machine (as an ordinary user sees it) that has none."""
+    if isolation_level()[0] != "full" or WITHOUT:
+        pytest.skip("this machine has no user namespaces to take away")
+    these = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", __file__, "-k", "landlock-"]
+    done = subprocess.run(
+        [*as_ordinary_user(inputs), *without_user_namespaces(), *these],
+        capture_output=True,
+        text=True,
+        cwd=walls.PACKAGE.parent,
+    )
+    assert done.returncode == 0, done.stdout
+    assert f"\n{sum(kind == 'landlock' for _, kind, *_ in CLAIMS)} passed" in done.stdout

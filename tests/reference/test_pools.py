@@ -1,5 +1,10 @@
 """The reference: trained once, resumed, remade when its cache or its recipe changes."""
 
+import os
+import signal
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +16,7 @@ from harness import competition
 from harness.competition import CompetitionError, Model
 from reference import pools
 from reference.pools import cached, prepare
+from tests.sandbox.test_faults import command_line, descendants, eventually
 
 DIGITS = competition.load("digits", runs=40)
 QUICK = replace(
@@ -164,3 +170,43 @@ def test_faces_from_generator_to_pools(workspace):
     seen = load_file(reference.inputs / "forget.safetensors")
     assert np.array_equal(seen["person_id"], forget["person_id"])
     assert np.array_equal(seen["age"], forget["age"])
+
+
+ENDLESS = replace(QUICK, training=replace(QUICK.training, epochs=100_000))
+TRAINS = """
+from tests.reference.test_pools import ENDLESS
+from reference.pools import prepare
+prepare(ENDLESS, progress=False)
+"""
+
+
+def workers(pid: int) -> list[int]:
+    return [p for p in descendants(pid) if b"LokyProcess" in command_line(p)]
+
+
+def test_the_processes_that_train_end_with_a_killed_evaluator(workspace):
+    root = Path(competition.__file__).parent.parent
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    with subprocess.Popen([sys.executable, "-c", TRAINS], env=environment) as evaluator:
+        training = eventually(lambda: workers(evaluator.pid))
+        evaluator.kill()
+    assert isinstance(training, list)
+    eventually(lambda: not any(b"LokyProcess" in command_line(pid) for pid in training))
+
+
+def test_a_killed_process_of_the_training_is_the_hosts_fault(workspace):
+    done = threading.Event()
+
+    def kill() -> None:
+        while not done.wait(0.5):  # an idle one of an earlier test does not count
+            for pid in workers(os.getpid())[:1]:
+                os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with pytest.raises(CompetitionError, match="was killed; is the machine out of memory"):
+            prepare(ENDLESS, progress=False)
+    finally:
+        done.set()
+        killer.join()

@@ -87,6 +87,19 @@ def as_ordinary_user(inputs: Path) -> list[str]:
     return [*view, "setpriv", *user, "--bounding-set=-all", "--inh-caps=-all"]
 
 
+def without_user_namespaces() -> list[str]:
+    """Words that run a command, as an ordinary user, where the kernel gives no user namespaces."""
+    forbid = dedent(
+        """
+        echo 0 > /proc/sys/user/max_user_namespaces &&
+        exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"
+        """
+    )
+    uid = str(policy.UID if os.geteuid() == 0 else os.geteuid())
+    own = ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}", "--keep-caps"]
+    return [*own, "sh", "-c", forbid, "sh"]
+
+
 @pytest.fixture
 def needs_full() -> None:
     level, missing = isolation_level()
@@ -141,15 +154,7 @@ def test_without_bubblewrap_the_next_level_holds_and_the_package_is_named(
 
 @pytest.mark.usefixtures("needs_full")
 def test_without_user_namespaces_landlock_holds_and_the_setting_is_named(inputs: Path) -> None:
-    forbid = dedent(
-        """
-        echo 0 > /proc/sys/user/max_user_namespaces &&
-        exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"
-        """
-    )
-    uid = str(policy.UID if os.geteuid() == 0 else os.geteuid())
-    own = ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}", "--keep-caps"]
-    level, missing, *_ = host(inputs, *as_ordinary_user(inputs), *own, "sh", "-c", forbid, "sh")
+    level, missing, *_ = host(inputs, *as_ordinary_user(inputs), *without_user_namespaces())
     assert level == "partial"
     assert "sysctl user.max_user_namespaces" in missing
 
@@ -169,6 +174,18 @@ def test_a_level_that_lets_an_attack_through_is_not_given(
         levels._failure.cache_clear()
     assert level == ("none" if attack in levels._STOPS["partial"] else "partial")
     assert missing == f"a run could {attack}"
+
+
+@pytest.mark.parametrize("status", [-9, 137])
+def test_a_killed_probe_says_nothing_of_the_level(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = subprocess.CompletedProcess([], status, "", "")
+    monkeypatch.setattr(levels, "_probe", lambda level: killed)
+    monkeypatch.delenv(levels.VARIABLE, raising=False)
+    levels._failure.cache_clear()
+    with pytest.raises(SandboxError, match="was killed: run the same command again"):
+        isolation_level()
 
 
 def test_without_walls_every_probe_reports_success() -> None:

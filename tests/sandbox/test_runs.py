@@ -107,6 +107,18 @@ CASES = {
                 file.write(b"x")
             print(os.path.exists("output/log.txt"), os.path.basename(__import__("sys").argv[0]))
         """,
+    "all the processes it may have": """
+        import os, time
+        def unlearning(net, retain, forget, val):
+            count = 1
+            try:
+                while os.fork():
+                    count += 1
+                time.sleep(10)
+            except BlockingIOError:
+                print(count)
+                time.sleep(1)
+        """,
     "environment": """
         import os, torch
         def unlearning(net, retain, forget, val):
@@ -167,6 +179,16 @@ def test_runs_at_the_same_time_do_not_mix(run: Callable[..., RunResult]) -> None
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda case: run(*case), cases))
     assert all(same(result, run(*case)) for case, result in zip(cases, together, strict=True))
+
+
+def test_runs_at_the_same_time_have_their_own_limit_of_processes(
+    run: Callable[..., RunResult], parent: WarmParent
+) -> None:
+    if parent.isolation[0] != "full":
+        pytest.skip("without a user namespace of its own, a run shares the limit of its user")
+    with ThreadPoolExecutor(2) as pool:
+        counts = [pool.submit(run, "all the processes it may have", seed) for seed in (1, 2)]
+    assert [count.result().output for count in counts] == [f"{LIMITS.processes}\n"] * 2
 
 
 def test_prints_are_kept_and_made_harmless(run: Callable[..., RunResult]) -> None:

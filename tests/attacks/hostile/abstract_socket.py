@@ -1,6 +1,6 @@
 """Connects to a socket of the host by its abstract name, which no file guards.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import socket

@@ -1,6 +1,6 @@
 """Becomes root, raises its limits, takes back its capabilities.
 
-full, partial, none: harmless
+full, partial, landlock, none: harmless
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Reads its callers' variables, and all objects, for the number of the run and for other runs.
 
-full, partial, none: harmless
+full, partial, landlock, none: harmless
 runs: 2
 """
 

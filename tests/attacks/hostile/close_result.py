@@ -1,6 +1,6 @@
 """Closes the pipe that its result goes to.
 
-full, partial, none: crashed
+full, partial, landlock, none: crashed
 """
 
 import os

@@ -1,6 +1,6 @@
 """Has the kernel start a program on the host when something crashes.
 
-full, partial, none: harmless
+full, partial, landlock, none: harmless
 """
 
 

@@ -1,6 +1,6 @@
 """Leaves a daemon behind.
 
-full, partial, none: harmless
+full, partial, landlock, none: harmless
 """
 
 import os

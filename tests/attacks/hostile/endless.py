@@ -1,6 +1,6 @@
 """Never ends, and ignores every request to.
 
-full, partial, none: timeout
+full, partial, landlock, none: timeout
 """
 
 import signal

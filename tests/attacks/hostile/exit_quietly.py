@@ -1,6 +1,6 @@
 """Ends its process as if all had gone well.
 
-full, partial, none: crashed
+full, partial, landlock, none: crashed
 """
 
 import os

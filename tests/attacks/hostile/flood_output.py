@@ -1,6 +1,6 @@
 """Prints 100 MB.
 
-full, partial, none: harmless
+full, partial, landlock, none: harmless
 """
 
 import os

@@ -1,6 +1,6 @@
 """Writes far more to the result's pipe than any result has.
 
-full, partial, none: sandbox_violation
+full, partial, landlock, none: sandbox_violation
 """
 
 import os

@@ -1,6 +1,6 @@
 """Ends, and leaves a grandchild that writes a result later.
 
-full, partial, none: crashed
+full, partial, landlock, none: crashed
 """
 
 import os

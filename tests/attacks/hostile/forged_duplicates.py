@@ -1,6 +1,6 @@
 """Sends weights in which each name stands twice.
 
-full, partial, none: sandbox_violation
+full, partial, landlock, none: sandbox_violation
 """
 
 import os

@@ -1,6 +1,6 @@
 """Reports of itself that it was scored.
 
-full, partial, none: sandbox_violation
+full, partial, landlock, none: sandbox_violation
 """
 
 import json

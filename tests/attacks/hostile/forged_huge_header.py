@@ -1,6 +1,6 @@
 """Sends weights whose header claims to be 1 TiB long.
 
-full, partial, none: sandbox_violation
+full, partial, landlock, none: sandbox_violation
 """
 
 import os

@@ -1,6 +1,6 @@
 """Sends weights of the right names that all lie in the same bytes.
 
-full, partial, none: sandbox_violation
+full, partial, landlock, none: sandbox_violation
 """
 
 import json

@@ -1,6 +1,6 @@
 """Sends forged weights and then lets the harness send the honest ones.
 
-full, partial, none: sandbox_violation
+full, partial, landlock, none: sandbox_violation
 """
 
 import os

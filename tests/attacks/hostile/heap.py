@@ -1,6 +1,6 @@
 """Takes memory until there is none.
 
-full, partial, none: out_of_memory
+full, partial, landlock, none: out_of_memory
 """
 
 

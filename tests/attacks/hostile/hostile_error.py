@@ -1,6 +1,6 @@
 """Raises an error that fails when it is printed, or ends the process.
 
-full, partial, none: crashed
+full, partial, landlock, none: crashed
 """
 
 import os

@@ -1,6 +1,6 @@
 """Raises an error whose message is 50 MB.
 
-full, partial, none: crashed
+full, partial, landlock, none: crashed
 """
 
 

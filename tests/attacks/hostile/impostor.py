@@ -1,6 +1,6 @@
 """Returns a model whose weights are objects with code of their own.
 
-full, partial, none: invalid_weights
+full, partial, landlock, none: invalid_weights
 """
 
 import torch

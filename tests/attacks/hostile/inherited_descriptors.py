@@ -1,6 +1,6 @@
 """Looks for descriptors that it should not have: sockets, folders, other runs' pipes.
 
-full, partial, none: harmless
+full, partial, landlock, none: harmless
 """
 
 import os

@@ -1,6 +1,6 @@
 """Resolves a name and connects to the outside.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import socket

@@ -1,6 +1,6 @@
 """Has io_uring do what the filter forbids.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import ctypes

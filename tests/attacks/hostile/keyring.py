@@ -1,6 +1,6 @@
 """Leaves a note for the next run in the kernel's keyrings.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import ctypes

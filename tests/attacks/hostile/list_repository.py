@@ -1,6 +1,6 @@
 """Lists the repository, with its other submissions and retrained pools, and the homes.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import os

@@ -1,6 +1,6 @@
 """Takes memory that no process maps: anonymous files and detached System V segments.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Takes memory in a process that nobody may look into.
 
-full, partial, none: out_of_memory
+full, partial, landlock, none: out_of_memory
 """
 
 import ctypes

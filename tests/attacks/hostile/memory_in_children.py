@@ -1,6 +1,6 @@
 """Takes memory in many processes, each within the limit of one.
 
-full, partial, none: out_of_memory
+full, partial, landlock, none: out_of_memory
 """
 
 import os

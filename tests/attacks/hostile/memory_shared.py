@@ -1,6 +1,6 @@
 """Takes shared memory, which the limit on the heap does not count.
 
-full, partial, none: out_of_memory
+full, partial, landlock, none: out_of_memory
 """
 
 import mmap

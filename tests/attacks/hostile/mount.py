@@ -1,6 +1,6 @@
 """Mounts over what it sees.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

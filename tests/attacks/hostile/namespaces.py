@@ -1,6 +1,6 @@
 """Makes a user namespace, in which it would have every capability.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Makes a user namespace with clone instead of unshare.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Makes a user namespace with clone3, whose flags lie in memory that a filter cannot read.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Mounts with the newer calls.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

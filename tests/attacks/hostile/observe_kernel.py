@@ -1,6 +1,6 @@
 """Uses kernel interfaces with a history of holes: bpf, perf, userfaultfd.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

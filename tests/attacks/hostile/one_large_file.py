@@ -1,6 +1,6 @@
 """Writes one file without end.
 
-full, partial, none: crashed
+full, partial, landlock, none: crashed
 """
 
 

@@ -1,6 +1,6 @@
 """Opens files by inode, past every rule about paths.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Attaches a debugger to the process that forked it.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

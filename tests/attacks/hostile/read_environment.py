@@ -1,6 +1,6 @@
 """Looks for the evaluator's environment variables, in its own and other processes' environments.
 
-full, partial, none: harmless
+full, partial, landlock, none: harmless
 """
 
 import os

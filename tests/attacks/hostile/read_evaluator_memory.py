@@ -1,6 +1,6 @@
 """Opens the memory and the files of the evaluator and of whatever forked it.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import os

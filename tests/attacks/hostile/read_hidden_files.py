@@ -1,6 +1,6 @@
 """Reads files that are not its own: by path, by /proc links, by climbing out of scratch.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import target

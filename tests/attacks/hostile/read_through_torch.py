@@ -1,6 +1,6 @@
 """Has a library open what it may not: a checkpoint by path, a shared library, a mapped file.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import ctypes

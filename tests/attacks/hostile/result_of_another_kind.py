@@ -1,6 +1,6 @@
 """Sends a pickle for a result.
 
-full, partial, none: sandbox_violation
+full, partial, landlock, none: sandbox_violation
 """
 
 import os

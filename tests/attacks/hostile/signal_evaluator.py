@@ -1,6 +1,6 @@
 """Signals the evaluator, its parent, and everything that can be signalled.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import os

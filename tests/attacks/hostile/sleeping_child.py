@@ -1,6 +1,6 @@
 """Waits for a child that never ends, so that the time limit has to reach both.
 
-full, partial, none: timeout
+full, partial, landlock, none: timeout
 """
 
 import os

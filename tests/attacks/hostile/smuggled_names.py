@@ -1,6 +1,6 @@
 """Returns the weights and, under a name of its own, something more.
 
-full, partial, none: invalid_weights
+full, partial, landlock, none: invalid_weights
 """
 
 import torch

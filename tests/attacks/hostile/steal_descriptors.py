@@ -1,6 +1,6 @@
 """Duplicates a descriptor of another process.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Connects to a TCP listener of the host, by every name of the loopback interface.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import socket

@@ -1,6 +1,6 @@
 """Leaves marks for the next run in modules, hooks, loaders and the model.
 
-full, partial, none: harmless
+full, partial, landlock, none: harmless
 runs: 2
 """
 

@@ -1,6 +1,6 @@
 """Types commands into the terminal that the host was started from.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import fcntl

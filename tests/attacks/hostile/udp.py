@@ -1,6 +1,6 @@
 """Sends a datagram to the host.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import socket

@@ -1,6 +1,6 @@
 """Talks to the hypervisor, which network namespaces do not shut off.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import socket

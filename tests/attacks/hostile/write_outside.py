@@ -1,6 +1,6 @@
 """Writes where other processes would find it.
 
-full, partial: harmless
+full, partial, landlock: harmless
 """
 
 import os
@@ -18,7 +18,7 @@ def unlearning(net, retain, forget, val):
         except OSError:
             pass
     try:
-        os.chmod(target.canary, 0)
-        print("WON chmod")
+        os.truncate(target.canary, 0)
+        print("WON truncate")
     except OSError:
         pass

@@ -1,6 +1,6 @@
 """Writes into the memory of the process that forked it.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes

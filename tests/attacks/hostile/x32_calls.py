@@ -1,6 +1,6 @@
 """Calls the kernel through the x32 table, whose numbers a careless filter does not know.
 
-full, partial: sandbox_violation
+full, partial, landlock: sandbox_violation
 """
 
 import ctypes
