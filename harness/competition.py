@@ -137,12 +137,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How submissions are run and scored."""
+    """How submissions are run and scored; `keep_weights` keeps the weights of every run."""
 
     runs: int = 512
     delta: float = 1e-5
     attackers: tuple[str, ...] = ()
     require_isolation: str = "none"
+    keep_weights: bool = False
     limits: Limits = field(default_factory=Limits)
 
 

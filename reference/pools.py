@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from harness import data as datasets
 from harness import store
 from harness.competition import Competition, CompetitionError, Model, Training
-from harness.data import Columns, Data
+from harness.data import Data
 from harness.epsilon import METRIC_VERSION
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.store import Store
+from harness.workers import HERE, Workers
 from reference.training import initialise, plain_seconds, train
 
 CACHE = Path("reference/cache")
@@ -61,8 +62,8 @@ class Reference:
     retrain_seconds: float
 
 
-def prepare(competition: Competition, progress: bool = True) -> Reference:
-    """The competition's reference: from the cache, and trained where that lacks any.
+def prepare(competition: Competition, progress: bool = True, workers: Workers = HERE) -> Reference:
+    """The competition's reference: from the cache, and trained by `workers` where that lacks any.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def prepare(competition: Competition, progress: bool = True) -> Reference:
         inputs, pools = Store(folder / "inputs"), Store(folder / "pools")
         _write_inputs(inputs, competition, data)
         tasks = [(ORIGINAL, 0), *_wanted(competition)]
-        _train_missing(competition, data, tasks, inputs, pools, progress)
+        _train_missing(competition, data, tasks, inputs, pools, progress, workers)
         return _reference(competition, data, fingerprint, folder, pools)
 
 
@@ -183,8 +184,9 @@ def _train_missing(
     inputs: Store,
     pools: Store,
     progress: bool,
+    workers: Workers,
 ) -> None:
-    """Train the tasks' models that are not stored, as many at a time as there are cores."""
+    """Train the tasks' models that are not stored, as many tasks at a time as there are workers."""
     missing = [
         task
         for task in tasks
@@ -193,13 +195,14 @@ def _train_missing(
     ]
     if not missing:
         return
-    columns = {ORIGINAL: data.train, RETRAINED: data.retain, SECOND: data.retain}
-    results = Parallel(n_jobs=cpu_count(), return_as="generator", mmap_mode="c")(
-        delayed(_train)(competition.model, competition.training, columns[task[0]], data, task)
-        for task in missing
-    )
     models = sum(len(_members(task)) for task in missing)
-    with tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar:
+    with (
+        workers.joined(data),
+        tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar,
+    ):
+        results = Parallel(return_as="generator", mmap_mode="c")(
+            delayed(_train)(competition.model, competition.training, data, task) for task in missing
+        )
         for task, (weights, pool, facts) in zip(missing, results, strict=True):
             if task[0] == ORIGINAL:
                 inputs.put("original", weights)
@@ -208,10 +211,11 @@ def _train_missing(
 
 
 def _train(
-    model: Model, recipe: Training, columns: Columns, data: Data, task: Task
+    model: Model, recipe: Training, data: Data, task: Task
 ) -> tuple[dict[str, np.ndarray], Pool, dict[str, float]]:
     """Weights of the task's first model, outputs of all of them, and what to note of them."""
     torch.set_num_threads(1)
+    columns = data.train if task[0] == ORIGINAL else data.retain
     images, labels = torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
     fused = train(model, recipe, images, labels, _seeds(recipe.seed, task))
     facts = {}

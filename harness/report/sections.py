@@ -14,10 +14,11 @@ from markupsafe import Markup
 
 from harness import runs
 from harness.epsilon import ForgettingQuality, confidences
-from harness.evaluation import ceiling_file, runs_folder
+from harness.evaluation import runs_folder
 from harness.leaderboard import Row
 from harness.pool import Pool
 from harness.report import figures
+from reference.ceiling import file as ceiling_file
 from reference.pools import Reference
 
 HARDEST = 6
