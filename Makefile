@@ -2,9 +2,10 @@
 COMPETITION = digits
 PYTHON = python3
 HARNESS = .venv/bin/python -m harness
-OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
+WHO = $(if $(WORKERS),--workers $(WORKERS)) $(if $(CLUSTER),--cluster $(CLUSTER))
+OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check new reference leaderboard report test lint ablation bench clean
+.PHONY: evaluate check new reference leaderboard report test lint ablation bench bench-gpu clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
@@ -16,7 +17,7 @@ new: .venv/installed
 	@$(HARNESS) new $(NAME)
 
 reference: .venv/installed
-	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS))
+	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO)
 
 leaderboard: .venv/installed
 	@$(HARNESS) leaderboard --competition $(COMPETITION)
@@ -37,6 +38,9 @@ ablation: .venv/installed
 
 bench: .venv/installed
 	.venv/bin/python -m tests.benchmarks
+
+bench-gpu: .venv/installed
+	.venv/bin/python -m tests.benchmarks.gpu
 
 clean:
 	rm -rf .venv build *.egg-info results reference/cache

@@ -17,6 +17,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
 
 from harness.competition import LEVELS, Limits
+from harness.device import sharing
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.run_store import TOGETHER, RunStore
@@ -95,9 +96,10 @@ def perform(
         missing = sum(map(len, todo.values()))
         if workers.cluster:
             at_once = min(effective_n_jobs(-1), missing)
-            results = _elsewhere(job, list(todo), stored, log)
+            results = _elsewhere(job, list(todo), stored, workers, log)
         else:
-            at_once = min(workers.here, missing)
+            beside = sharing(limits.gpu_memory_mb) or workers.here
+            at_once = min(workers.here, beside, missing)
             results = _here(job, todo, stored, at_once, log)
         with _bar(submission.name, count, missing, progress) as bar, closing(results):
             spent = 0.0
@@ -185,11 +187,15 @@ def _here(
 
 
 def _elsewhere(
-    job: _Job, batches: Sequence[range], stored: RunStore, log: Callable[[str], None]
+    job: _Job,
+    batches: Sequence[range],
+    stored: RunStore,
+    workers: Workers,
+    log: Callable[[str], None],
 ) -> Generator[float]:
-    """Have whole batches done by the workers that are joined; as `_here` else."""
+    """Have whole batches done by a cluster's workers; as `_here` else."""
     stop = threading.Event()
-    results = Parallel(batch_size=1, return_as="generator")(
+    results = workers.results(
         delayed(_batch)(batch, stored.keep_weights, **vars(job))
         for batch in batches
         if not stop.is_set()

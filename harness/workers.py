@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from joblib import cpu_count, parallel_config
+from joblib import Parallel, cpu_count, parallel_config
 
 from harness.competition import CompetitionError
-
-PATIENCE = 10  # seconds for a scheduler to answer, and for a first worker to be there
 
 
 @dataclass(frozen=True)
@@ -40,20 +38,15 @@ class Workers:
         return self.count or cpu_count()
 
     @contextlib.contextmanager
-    def joined(self, *shared: object) -> Iterator[int]:
-        """Whatever `joblib.Parallel` is given in this context is done by these workers.
+    def joined(self, *shared: object) -> Iterator[None]:
+        """In this context, `results` are these workers'.
 
-        What a worker that dies had begun is done again by the others.
+        What a worker of a cluster that dies had begun is done again by the others.
 
         Parameters
         ----------
         *shared
-            Arguments of many tasks, which each worker of a cluster is sent only once.
-
-        Yields
-        ------
-        int
-            How many tasks are done at a time.
+            Arguments of many calls, which each worker of a cluster is sent only once.
 
         Raises
         ------
@@ -62,35 +55,25 @@ class Workers:
         """
         if self.cluster is None:
             with parallel_config(backend="loky", n_jobs=self.here):
-                yield self.here
+                yield
             return
         try:
-            from distributed import Client
-            from distributed.comm import CommClosedError
-            from distributed.scheduler import KilledWorker
+            from harness import cluster
         except ImportError:
             raise CompetitionError(
                 "a cluster needs dask.distributed: pip install 'unlearning-harness[cluster]'"
             ) from None
-        with contextlib.ExitStack() as stack:
-            try:
-                client = stack.enter_context(Client(self.cluster, timeout=PATIENCE))
-                client.wait_for_workers(1, timeout=PATIENCE)
-            except (OSError, ValueError) as error:  # a TimeoutError is an OSError
-                raise CompetitionError(
-                    f"no cluster at {self.cluster}: start `dask scheduler`, and at least one "
-                    f"`dask worker {self.cluster}` ({error})"
-                ) from None
-            stack.enter_context(
-                parallel_config(backend="dask", client=client, scatter=list(shared))
-            )
-            try:
-                yield sum(client.nthreads().values())
-            except (KilledWorker, CancelledError, CommClosedError) as error:
-                raise CompetitionError(
-                    f"the cluster at {self.cluster} failed: {error}. What was finished is kept; "
-                    "the same command goes on from there"
-                ) from error
+        with cluster.joined(self.cluster, shared):
+            yield
+
+    def results(self, calls: Iterable[Any]) -> Generator[Any]:
+        """What calls made by joblib's `delayed` return, in order, as they are ready."""
+        if self.cluster is None:
+            return Parallel(return_as="generator", mmap_mode="c")(calls)
+        from harness import cluster
+
+        # One at a time: joblib would send quick ones together, to be lost together.
+        return Parallel(return_as="generator", batch_size=1)(map(cluster.light, calls))
 
 
 HERE = Workers()

@@ -9,13 +9,21 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # Everything may import these.
-COMMON = {"harness.competition", "harness.store", "harness.pool", "harness.workers"}
+COMMON = {
+    "harness.competition",
+    "harness.device",
+    "harness.store",
+    "harness.pool",
+    "harness.workers",
+}
 # What each layer may import of the harness besides itself and the common ones.
 ALLOWED = {
     "harness.sources": set(),
     "harness.tables": set(),
     "harness.competition": {"harness.sources", "harness.tables"},
     "harness.store": set(),
+    "harness.cluster": set(),
+    "harness.device": set(),
     "harness.pool": set(),
     "harness.workers": set(),
     "harness.models": set(),

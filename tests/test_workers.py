@@ -1,11 +1,12 @@
 """Runs and retraining on a real cluster of two workers, one of which dies, as on one machine."""
 
+import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,8 @@ import pytest
 from harness import competition
 from harness.__main__ import main
 from harness.competition import CompetitionError
-from harness.store import Store
 from harness.workers import Workers
-from reference.pools import cached, prepare
+from reference.pools import prepare
 from tests.small import small_toml
 
 ROOT = Path(__file__).parents[1]
@@ -45,95 +45,116 @@ def start(*words: str, **options) -> subprocess.Popen:
     )
 
 
-@pytest.fixture
-def cluster(tmp_path) -> Iterator[tuple[str, list[subprocess.Popen]]]:
-    """The address of a scheduler, and its two workers, which lie in folders of their own."""
-    scheduler = start(
-        "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1",
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert scheduler.stderr is not None
-    address = next(m[0] for line in scheduler.stderr if (m := re.search(r"tcp://\S+:\d+", line)))
-    workers = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        worker = start(
-            "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny",
-            "--no-dashboard",
-            cwd=tmp_path / name,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        workers.append(worker)
-    yield address, workers
-    for process in (*workers, scheduler):
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The address of a scheduler, and its worker, which is in a folder of its own."""
+    words = ["--port", "0", "--no-dashboard", "--host", "127.0.0.1"]
+    process = start("distributed.cli.dask_scheduler", *words, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    address = next(m[0] for line in process.stderr if (m := re.search(r"tcp://\S+:\d+", line)))
+    folder = tmp_path_factory.mktemp("one")
+    with contextlib.closing(process.stderr), joined(address, folder) as worker:
+        yield address, worker
         process.terminate()
         process.wait()
-    scheduler.stderr.close()
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch) -> Path:
-    folder = tmp_path / "workspace"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+def second(cluster, tmp_path) -> Iterator[subprocess.Popen]:
+    """Another worker of it."""
+    with joined(cluster[0], tmp_path) as worker:
+        yield worker
+
+
+@contextlib.contextmanager
+def joined(address: str, folder: Path) -> Iterator[subprocess.Popen]:
+    words = [address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    worker = start("distributed.cli.dask_worker", *words, cwd=folder, stderr=subprocess.DEVNULL)
+    yield worker
+    worker.kill()
+    worker.wait()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A workspace with a reference that was trained here."""
+    folder = tmp_path_factory.mktemp("workspace")
     small_toml(folder)
+    with contextlib.chdir(folder):
+        prepare(competition.load("small.toml", runs=RUNS), progress=False, workers=Workers(1))
+    return folder
+
+
+@pytest.fixture
+def workspace(trained, tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "workspace"
+    shutil.copytree(trained, folder)
+    monkeypatch.chdir(folder)
     Path("mine.py").write_text(SLOW)
+    Path("broken.py").write_text("def unlearning(net, retain, forget, val): net.no_such_layer")
     return folder
 
 
 def evaluate(*words: str) -> list[str]:
-    return ["evaluate", "--competition", "small.toml", "--runs", str(RUNS), "mine.py", *words]
+    files = ["mine.py", "broken.py"]
+    return ["evaluate", "--competition", "small.toml", "--runs", str(RUNS), *files, *words]
+
+
+def made() -> tuple[dict[str, bytes], list[str]]:
+    """The outputs of all runs, and the runs that the log tells of."""
+    outputs = {path.name: path.read_bytes() for path in Path("results").rglob("outputs-*")}
+    lines = Path("results/small/mine/log.txt").read_text().splitlines()
+    return outputs, [line.split(":")[0] for line in lines if line.startswith("run ")]
 
 
 def board() -> pd.DataFrame:
     return pd.read_csv("results/small/leaderboard.csv").drop(columns=TIMES)
 
 
-def test_a_cluster_that_loses_a_worker_gives_the_leaderboard_of_one_machine(workspace, cluster):
-    address, (one, two) = cluster
-    assert main(evaluate()) == 0
-    alone = board()
-    outputs = {path.name: path.read_bytes() for path in Path("results").rglob("outputs-*")}
-    log = Path("results/small/mine/log.txt").read_text().splitlines()
+def sandboxes(worker: subprocess.Popen) -> list[psutil.Process]:
+    return [p for p in psutil.Process(worker.pid).children() if p.status() != "zombie"]
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_leaderboard_of_one_machine(
+    workspace, cluster, second, capsys
+):
+    address, first = cluster
+    assert main(evaluate()) == 1
+    alone = board(), made()
+    assert list(alone[0]["status"]) == ["scored", "crashed"]
     shutil.rmtree("results")
-    process = start("harness", *evaluate("--cluster", address), stderr=subprocess.DEVNULL)
-    while not list(Path("results").rglob("outputs-*")):  # two batches are done, of four
-        time.sleep(0.02)
-        assert process.poll() is None
-    assert psutil.Process(one.pid).children(), "the sandbox is not on the worker"
-    one.send_signal(signal.SIGKILL)
-    assert process.wait() == 0
-    pd.testing.assert_frame_equal(board(), alone)
-    assert {p.name: p.read_bytes() for p in Path("results").rglob("outputs-*")} == outputs
-    again = Path("results/small/mine/log.txt").read_text().splitlines()
-    assert [line.split(":")[0] for line in again if line.startswith("run ")] == [
-        line.split(":")[0] for line in log if line.startswith("run ")
-    ]
-    for _ in range(100):
-        if not (left := psutil.Process(two.pid).children()):
-            break
+    at_work = []
+
+    def kill_in_the_middle() -> None:
+        while not list(Path("results").rglob("outputs-*")):  # one batch is done, of four
+            time.sleep(0.02)
+        at_work.extend(sandboxes(second))
+        second.kill()
+
+    killer = threading.Thread(target=kill_in_the_middle)
+    killer.start()
+    assert main(evaluate("--cluster", address)) == 1
+    killer.join()
+    assert at_work, "there was no sandbox on the worker"
+    assert "broken: crashed\nrun 0: Traceback" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(board(), alone[0])
+    assert made() == alone[1]
+    deadline = time.monotonic() + 20
+    while sandboxes(first):  # the evaluation is over
+        assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert not left, "the worker keeps a sandbox of an evaluation that is over"
 
 
 def test_a_reference_trained_on_a_cluster_is_that_of_one_machine(workspace, cluster):
-    address, _ = cluster
-    settings = competition.load("small.toml", runs=RUNS)
-    here = prepare(settings, progress=False, workers=Workers(1))
-    kept = Store(here.folder / "pools"), Store(here.inputs)
-    shutil.move("reference", "alone")
-    prepare(settings, progress=False, workers=Workers(cluster=address))
-    there = cached(settings)
+    settings = competition.load("small.toml", runs=10)
+    here = prepare(settings, progress=False)
+    weights = (here.inputs / "original.safetensors").read_bytes()
+    shutil.rmtree("reference")
+    there = prepare(settings, progress=False, workers=Workers(cluster=cluster[0]))
     for name in ("original", "retrained", "second"):
-        ours, theirs = (getattr(r, name).arrays() for r in (here, there))
+        ours, theirs = (getattr(reference, name).arrays() for reference in (here, there))
         assert all(np.array_equal(ours[key], theirs[key]) for key in ours), name
-    assert kept[1].checksum("original") == Store(there.inputs).checksum("original")
-
-
-def test_a_failing_submission_gets_its_verdict_from_a_cluster(workspace, cluster, capsys):
-    Path("mine.py").write_text("def unlearning(net, retain, forget, val): net.no_such_layer")
-    assert main(evaluate("--cluster", cluster[0])) == 1
-    assert "mine: crashed\nrun 0: Traceback" in capsys.readouterr().out
+    assert (there.inputs / "original.safetensors").read_bytes() == weights
 
 
 @pytest.mark.parametrize(
@@ -144,7 +165,7 @@ def test_a_failing_submission_gets_its_verdict_from_a_cluster(workspace, cluster
     ],
 )
 def test_workers_that_cannot_be_are_the_hosts_fault(workspace, capsys, words, complaint):
-    assert main(["reference", "--competition", "small.toml", *words]) == 2
+    assert main(evaluate(*words)) == 2
     assert complaint in capsys.readouterr().err
 
 

@@ -16,8 +16,10 @@ from harness.data.cifar10 import cifar10
 from harness.data.columns import Columns, check, checksum
 from harness.data.digits import digits
 from harness.data.image_folder import image_folder
-from harness.data.splits import members
+from harness.data.splits import members, trainable
 from harness.data.synthetic_faces import synthetic_faces
+
+__all__ = ["Columns", "check", "checksum", "trainable"]
 
 # Each returns `image`, `label` and `image_id`, perhaps `person_id` and `age`, and perhaps `part`,
 # which says how its publishers divided it.
@@ -42,7 +44,7 @@ class Data:
     classes : int
         Number of classes.
     checksum : str
-        SHA-256 of the whole dataset, and of the forget set if that is given by indices.
+        SHA-256 of the whole dataset, and of the forget set if splits do not say which it is.
     """
 
     retain: Columns
@@ -61,28 +63,31 @@ class Data:
 
 
 def load(dataset: str, splits: Splits, arguments: Mapping[str, Any] = MappingProxyType({})) -> Data:
-    """Read a dataset and divide it.
+    """Read a dataset and divide it; see `read` and `divide`."""
+    return divide(read(dataset, arguments), splits)
+
+
+def divide(columns: Columns, splits: Splits) -> Data:
+    """Divide a dataset.
 
     Parameters
     ----------
-    dataset : str
-        A name in `DATASETS`.
+    columns : dict of ndarray
+        As `read` returns them; with `memorisation` [n] for a forget set of the most memorised.
     splits : Splits
-    arguments : mapping of str to value
-        What that dataset takes.
 
     Raises
     ------
     CompetitionError
-        If the dataset is unknown, missing or damaged, has too few examples, or the retain set
-        lacks a class that is not the one to forget.
+        If there are too few examples, a class has none, or the retain set lacks a class that is
+        not the one to forget.
     """
-    columns = _read(dataset, arguments)
     classes = check(columns)
     rows = members(columns, splits)
-    # Indices may stand in a file, which can change.
-    named = {"forget": rows["forget"]} if splits.forget.kind == "indices" else {}
-    total = checksum(columns | named)
+    columns = {name: c for name, c in columns.items() if name != "memorisation"}
+    # Indices may stand in a file, which can change, and what is memorised is an estimate.
+    follows = splits.forget.kind not in ("indices", "memorised")
+    total = checksum(columns if follows else columns | {"forget": rows["forget"]})
     columns.pop("part", None)
     parts = {name: {k: v[own] for k, v in columns.items()} for name, own in rows.items()}
     lacking = set(range(classes)) - {splits.forget.label} - set(parts["retain"]["label"].tolist())
@@ -94,8 +99,26 @@ def load(dataset: str, splits: Splits, arguments: Mapping[str, Any] = MappingPro
     return Data(**parts, classes=classes, checksum=total)
 
 
-def _read(dataset: str, arguments: Mapping[str, Any]) -> Columns:
-    """The dataset's columns, once its arguments have been checked."""
+def read(dataset: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> Columns:
+    """Read a dataset.
+
+    Parameters
+    ----------
+    dataset : str
+        A name in `DATASETS`.
+    arguments : mapping of str to value
+        What that dataset takes.
+
+    Returns
+    -------
+    dict of ndarray
+        One row an example.
+
+    Raises
+    ------
+    CompetitionError
+        If the dataset is unknown, missing or damaged.
+    """
     if dataset not in DATASETS:
         raise CompetitionError(f"no dataset {dataset!r}; there are: {', '.join(DATASETS)}")
     function = DATASETS[dataset]

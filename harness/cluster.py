@@ -1,0 +1,104 @@
+"""A dask.distributed cluster as joblib's backend; its workers hold what many tasks share.
+
+They hold it as plugins: those are sent to workers that join later, too, and unlike scattered data
+they are not lost with the one worker that happens to have the last copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import Any
+
+from distributed import Client, Worker, WorkerPlugin
+from distributed.comm import CommClosedError
+from distributed.scheduler import KilledWorker
+from joblib import delayed, parallel_config
+
+from harness.competition import CompetitionError
+
+PATIENCE = 10  # seconds for a scheduler to answer, and for a first worker to be there
+Call = tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]  # as joblib's `delayed` makes it
+
+_held: dict[str, object] = {}  # on a worker
+_sent: dict[int, _Held] = {}  # on the host, by the identity of what was sent
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Stands for an object that every worker holds."""
+
+    name: str
+
+
+class _Hold(WorkerPlugin):
+    def __init__(self, objects: dict[str, object]) -> None:
+        self.objects = objects
+
+    def setup(self, worker: Worker) -> None:
+        _held.update(self.objects)
+
+    def teardown(self, worker: Worker) -> None:
+        for name in self.objects:
+            del _held[name]
+
+
+@contextlib.contextmanager
+def joined(address: str, shared: Sequence[object]) -> Iterator[None]:
+    """In this context `joblib.Parallel` works on the cluster; see `harness.workers`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except (OSError, ValueError) as error:  # a TimeoutError is an OSError
+            raise CompetitionError(
+                f"no cluster at {address}: start `dask scheduler`, and at least one "
+                f"`dask worker {address}` ({error})"
+            ) from None
+        stack.enter_context(parallel_config(backend="dask", client=client))
+        try:
+            with _holding(client, shared):
+                yield
+        except (KilledWorker, CancelledError, CommClosedError) as error:
+            raise CompetitionError(
+                f"the cluster at {address} failed: {error}. What was finished is kept; "
+                "the same command goes on from there"
+            ) from error
+
+
+@contextlib.contextmanager
+def _holding(client: Client, shared: Sequence[object]) -> Iterator[None]:
+    names = {id(value): _Held(uuid.uuid4().hex) for value in shared}
+    plugin = _Hold({names[id(value)].name: value for value in shared})
+    name = f"harness-{uuid.uuid4().hex}"
+    client.register_plugin(plugin, name=name)
+    _sent.update(names)
+    try:
+        yield
+    finally:
+        for key in names:
+            del _sent[key]
+        with contextlib.suppress(OSError):  # the scheduler is gone, and they with it
+            client.unregister_worker_plugin(name)
+
+
+def light(call: Call) -> Call:
+    """The call without what the workers hold."""
+    function, values, named = call
+    return delayed(_call)(
+        function,
+        [_sent.get(id(value), value) for value in values],
+        {key: _sent.get(id(value), value) for key, value in named.items()},
+    )
+
+
+def _call(function: Callable[..., Any], values: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    """On a worker: the call with what it holds."""
+    return function(*map(_here, values), **{key: _here(value) for key, value in named.items()})
+
+
+def _here(value: Any) -> Any:
+    return _held[value.name] if isinstance(value, _Held) else value
