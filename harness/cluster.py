@@ -17,6 +17,7 @@ from distributed import Client, Worker, WorkerPlugin
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 from joblib import delayed, parallel_config
+from joblib._dask import DaskDistributedBackend
 
 from harness.competition import CompetitionError
 
@@ -34,6 +35,16 @@ class _Held:
     name: str
 
 
+class _Backend(DaskDistributedBackend):
+    """joblib's own, but that a cluster of one thread works too.
+
+    Where one job is done at a time joblib does it in this process, and not there.
+    """
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        return max(2, super().effective_n_jobs(n_jobs))
+
+
 class _Hold(WorkerPlugin):
     def __init__(self, objects: dict[str, object]) -> None:
         self.objects = objects
@@ -42,8 +53,10 @@ class _Hold(WorkerPlugin):
         _held.update(self.objects)
 
     def teardown(self, worker: Worker) -> None:
-        for name in self.objects:
-            del _held[name]
+        for name, value in self.objects.items():
+            _held.pop(name, None)
+            if isinstance(value, contextlib.AbstractContextManager):
+                value.__exit__(None, None, None)
 
 
 @contextlib.contextmanager
@@ -58,7 +71,7 @@ def joined(address: str, shared: Sequence[object]) -> Iterator[None]:
                 f"no cluster at {address}: start `dask scheduler`, and at least one "
                 f"`dask worker {address}` ({error})"
             ) from None
-        stack.enter_context(parallel_config(backend="dask", client=client))
+        stack.enter_context(parallel_config(backend=_Backend(client=client)))
         try:
             with _holding(client, shared):
                 yield

@@ -2,24 +2,19 @@
 
 import re
 
+from harness.competition import PACKAGED
 from tests.benchmarks.gpu import main
 
-TINY = """
-extends = "synthetic_faces"
-[data]
-persons = 40
-images = 5
-classes = 3
-[splits]
-retain = 0.6
-forget.share = 0.1
-[model]
-architecture = "small_resnet"
-arguments = { channels = 3, classes = 3, widths = [4, 8], stem_stride = 4 }
-[training]
-batch_size = 16
-learning_rate = 1e-2
-"""
+TINY = (
+    (PACKAGED / "synthetic_faces.toml")
+    .read_text()
+    .replace("persons = 1000\nimages = 29 ", "persons = 40\nclasses = 3\nimages = 5 ")
+    .replace("retain = 0.8", "retain = 0.6")
+    .replace("share = 0.02", "share = 0.1")
+    .replace('"resnet18"', '"small_resnet"')
+    .replace("{ num_classes = 10 }", "{ channels = 3, classes = 3, widths = [4], stem_stride = 4 }")
+    .replace("batch_size = 64", "batch_size = 16")
+)
 
 
 def test_both_comparisons_are_printed(tmp_path, capsys):

@@ -25,7 +25,7 @@ ALLOWED = {
     "harness.cluster": set(),
     "harness.device": set(),
     "harness.pool": set(),
-    "harness.workers": set(),
+    "harness.workers": {"harness.cluster"},
     "harness.models": set(),
     "harness.fused": set(),
     "harness.notebook": set(),
