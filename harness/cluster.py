@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from distributed import Client, Worker, WorkerPlugin
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
-from joblib import delayed, parallel_config
+from joblib import Parallel, delayed
 from joblib._dask import DaskDistributedBackend
 
 from harness.competition import CompetitionError
@@ -24,6 +24,7 @@ from harness.competition import CompetitionError
 PATIENCE = 10  # seconds for a scheduler to answer, and for a first worker to be there
 Call = tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]  # as joblib's `delayed` makes it
 
+_joined: dict[str, _Backend] = {}  # by address
 _held: dict[str, object] = {}  # on a worker
 _sent: dict[int, _Held] = {}  # on the host, by the identity of what was sent
 
@@ -61,7 +62,7 @@ class _Hold(WorkerPlugin):
 
 @contextlib.contextmanager
 def joined(address: str, shared: Sequence[object]) -> Iterator[None]:
-    """In this context `joblib.Parallel` works on the cluster; see `harness.workers`."""
+    """In this context the workers hold what is shared, and results can be had of them."""
     with contextlib.ExitStack() as stack:
         try:
             client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
@@ -71,7 +72,8 @@ def joined(address: str, shared: Sequence[object]) -> Iterator[None]:
                 f"no cluster at {address}: start `dask scheduler`, and at least one "
                 f"`dask worker {address}` ({error})"
             ) from None
-        stack.enter_context(parallel_config(backend=_Backend(client=client)))
+        _joined[address] = _Backend(client=client)
+        stack.callback(_joined.pop, address)
         try:
             with _holding(client, shared):
                 yield
@@ -98,7 +100,19 @@ def _holding(client: Client, shared: Sequence[object]) -> Iterator[None]:
             client.unregister_worker_plugin(name)
 
 
-def light(call: Call) -> Call:
+def threads(address: str) -> int:
+    """How many tasks the workers of a joined cluster do at a time."""
+    return sum(_joined[address].client.nthreads().values())
+
+
+def results(address: str, calls: Iterable[Call]) -> Generator[Any]:
+    """What the calls return, in order, as they are ready, from a joined cluster."""
+    # One at a time: joblib would send quick ones together, to be lost together.
+    parallel = Parallel(backend=_joined[address], return_as="generator", batch_size=1)
+    return parallel(map(_light, calls))
+
+
+def _light(call: Call) -> Call:
     """The call without what the workers hold."""
     function, values, named = call
     return delayed(_call)(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from harness.competition import LEVELS, Limits
@@ -95,11 +95,11 @@ def perform(
     if todo:
         missing = sum(map(len, todo.values()))
         if workers.cluster:
-            at_once = min(effective_n_jobs(-1), missing)
+            at_once = min(workers.at_once, missing)
             results = _elsewhere(job, list(todo), stored, workers, log)
         else:
-            beside = sharing(limits.gpu_memory_mb) or workers.here
-            at_once = min(workers.here, beside, missing)
+            beside = sharing(limits.gpu_memory_mb) or workers.at_once
+            at_once = min(workers.at_once, beside, missing)
             results = _here(job, todo, stored, at_once, log)
         with _bar(submission.name, count, missing, progress) as bar, closing(results):
             spent = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from joblib import Parallel, cpu_count, parallel_config
+from joblib import Parallel, cpu_count
 
 from harness.competition import CompetitionError
 
@@ -33,13 +33,17 @@ class Workers:
             raise CompetitionError(f"workers = {self.count} has to be positive")
 
     @property
-    def here(self) -> int:
-        """How much is done at a time on this machine."""
-        return self.count or cpu_count()
+    def at_once(self) -> int:
+        """How much is done at a time; of a cluster, while it is joined."""
+        if self.cluster is None:
+            return self.count or cpu_count()
+        from harness import cluster
+
+        return cluster.threads(self.cluster)
 
     @contextlib.contextmanager
     def joined(self, *shared: object) -> Iterator[None]:
-        """In this context, `results` are these workers'.
+        """In this context `results` can be had of a cluster's workers; this machine needs none.
 
         What a worker of a cluster that dies had begun is done again by the others.
 
@@ -54,8 +58,7 @@ class Workers:
             If the cluster cannot be reached, has no worker, or loses too many.
         """
         if self.cluster is None:
-            with parallel_config(backend="loky", n_jobs=self.here):
-                yield
+            yield
             return
         try:
             from harness import cluster
@@ -69,11 +72,10 @@ class Workers:
     def results(self, calls: Iterable[Any]) -> Generator[Any]:
         """What calls made by joblib's `delayed` return, in order, as they are ready."""
         if self.cluster is None:
-            return Parallel(return_as="generator", mmap_mode="c")(calls)
+            return Parallel(n_jobs=self.at_once, return_as="generator", mmap_mode="c")(calls)
         from harness import cluster
 
-        # One at a time: joblib would send quick ones together, to be lost together.
-        return Parallel(return_as="generator", batch_size=1)(map(cluster.light, calls))
+        return cluster.results(self.cluster, calls)
 
 
 HERE = Workers()

@@ -1,8 +1,8 @@
 """Runs and retraining on a real cluster of two workers, one of which dies, as on one machine."""
 
 import contextlib
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -36,27 +36,37 @@ def unlearning(net, retain, forget, val):
 TIMES = ["seconds_per_run", "retrain_fraction", "evaluated_at", "flags"]
 
 
-def start(*words: str, **options) -> subprocess.Popen:
-    return subprocess.Popen(
+@contextlib.contextmanager
+def running(*words: str, folder: Path | None = None) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen(
         [sys.executable, "-m", *words],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        text=True,
-        **options,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
     )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def joined(address: str, folder: Path) -> contextlib.AbstractContextManager[subprocess.Popen]:
+    words = ["--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    return running("distributed.cli.dask_worker", address, *words, folder=folder)
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[tuple[str, subprocess.Popen]]:
     """The address of a scheduler, and its worker, which is in a folder of its own."""
-    words = ["--port", "0", "--no-dashboard", "--host", "127.0.0.1"]
-    process = start("distributed.cli.dask_scheduler", *words, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    address = next(m[0] for line in process.stderr if (m := re.search(r"tcp://\S+:\d+", line)))
     folder = tmp_path_factory.mktemp("one")
-    with contextlib.closing(process.stderr), joined(address, folder) as worker:
-        yield address, worker
-        process.terminate()
-        process.wait()
+    file = folder / "scheduler.json"
+    words = ["--port", "0", "--no-dashboard", "--host", "127.0.0.1", "--scheduler-file", str(file)]
+    with running("distributed.cli.dask_scheduler", *words) as scheduler:
+        while not file.exists() or not file.read_text():
+            assert scheduler.poll() is None
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        with joined(address, folder) as worker:
+            yield address, worker
 
 
 @pytest.fixture
@@ -64,15 +74,6 @@ def second(cluster, tmp_path) -> Iterator[subprocess.Popen]:
     """Another worker of it."""
     with joined(cluster[0], tmp_path) as worker:
         yield worker
-
-
-@contextlib.contextmanager
-def joined(address: str, folder: Path) -> Iterator[subprocess.Popen]:
-    words = [address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    worker = start("distributed.cli.dask_worker", *words, cwd=folder, stderr=subprocess.DEVNULL)
-    yield worker
-    worker.kill()
-    worker.wait()
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +177,7 @@ def test_a_count_and_a_cluster_exclude_each_other(capsys):
 
 
 def test_workers_are_as_many_as_asked_for_or_as_there_are_cores():
-    assert Workers(3).here == 3
-    assert Workers().here >= 1
+    assert Workers(3).at_once == 3
+    assert Workers().at_once >= 1
     with pytest.raises(CompetitionError, match="workers = -1"):
         Workers(-1)
