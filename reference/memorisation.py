@@ -67,7 +67,8 @@ def estimate(
     candidates = trainable(columns, competition.splits)
     if len(candidates) < 2:
         raise CompetitionError("splits.forget: there are too few examples to be memorised")
-    with store.lock(_folder(competition, columns, cache)) as _:
+    folder = _folder(competition, columns, cache)
+    with store.lock(folder):
         images, labels = columns["image"][candidates], columns["label"][candidates]
         halves = _halves(len(candidates), competition.splits.seed)
         results = in_parallel(
@@ -86,13 +87,13 @@ def estimate(
         np.put_along_axis(trained, halves, True, axis=1)
         scores = np.full(len(columns["label"]), -np.inf)
         scores[candidates] = _mean(probabilities, trained) - _mean(probabilities, ~trained)
-        Store(_folder(competition, columns, cache)).put(NAME, {NAME: scores})
+        Store(folder).put(NAME, {NAME: scores})
     return scores
 
 
 def _folder(competition: Competition, columns: Columns, cache: Path) -> Path:
     """Named by what the estimate depends on: not by how many of the examples are forgotten."""
-    splits = replace(competition.splits, forget=Forget(NAME), retain=0, validation=0)
+    splits = replace(competition.splits, forget=Forget("memorised"), retain=0, validation=0)
     fingerprint = replace(competition, splits=splits).fingerprint(checksum(columns), METRIC_VERSION)
     return cache / f"{competition.name}-{NAME}-{fingerprint}"
 
