@@ -2,9 +2,10 @@
 COMPETITION = digits
 PYTHON = python3
 HARNESS = .venv/bin/python -m harness
-OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
+WHO = $(if $(WORKERS),--workers $(WORKERS)) $(if $(CLUSTER),--cluster $(CLUSTER))
+OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check new competition reference leaderboard report test lint lock ablation bench clean
+.PHONY: evaluate check new competition reference leaderboard report test lint lock ablation bench bench-gpu clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
@@ -19,7 +20,7 @@ competition: .venv/installed
 	@$(HARNESS) competition $(NAME) $(DATA)
 
 reference: .venv/installed
-	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS))
+	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO)
 
 leaderboard: .venv/installed
 	@$(HARNESS) leaderboard --competition $(COMPETITION)
@@ -47,6 +48,9 @@ ablation: .venv/installed
 
 bench: .venv/installed
 	.venv/bin/python -m tests.benchmarks
+
+bench-gpu: .venv/installed
+	.venv/bin/python -m tests.benchmarks.gpu
 
 clean:
 	rm -rf .venv build *.egg-info results reference/cache

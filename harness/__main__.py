@@ -161,11 +161,19 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs", type=int, metavar="N", help="models a pool (default: the competition's own)"
     )
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument(
+        "--workers", type=int, metavar="N", help="how much is done at a time (default: every core)"
+    )
+    who.add_argument(
+        "--cluster", metavar="ADDRESS", help="a dask scheduler, whose workers do it instead"
+    )
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from harness import evaluation
     from harness import submission as submissions
+    from harness.workers import Workers
 
     named = bool(options.paths)
     paths = options.paths or submissions.find(SUBMISSIONS)
@@ -178,7 +186,12 @@ def _evaluate(options: argparse.Namespace) -> int:
         return HOST_FAULT
     failed = 0
     for row in evaluation.evaluate_all(
-        paths, options.competition, options.runs, options.require_isolation, retry=named
+        paths,
+        options.competition,
+        options.runs,
+        options.require_isolation,
+        workers=Workers(options.workers, options.cluster),
+        retry=named,
     ):
         failed += row["status"] != "scored"
         print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
@@ -215,9 +228,11 @@ def _check(options: argparse.Namespace) -> int:
 
 def _reference(options: argparse.Namespace) -> int:
     from harness import competition
+    from harness.workers import Workers
     from reference.pools import prepare
 
-    print(prepare(competition.load(options.competition, options.runs)).folder)
+    settings = competition.load(options.competition, options.runs)
+    print(prepare(settings, workers=Workers(options.workers, options.cluster)).folder)
     return 0
 
 

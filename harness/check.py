@@ -13,7 +13,8 @@ from harness import submission as submissions
 from harness.outputs import SPLITS, Observer
 from harness.runs import seed
 from harness.sandbox import RunResult, Sandbox, WarmParent
-from reference.pools import AT_ONCE, Reference, prepare
+from reference.pools import Reference, prepare
+from reference.training import AT_ONCE
 
 
 def check(path: Path, competition: str = "digits") -> Iterator[str]:

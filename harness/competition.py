@@ -21,6 +21,7 @@ FORGET_KINDS: dict[str, list[set[str]]] = {
     "random": [{"share"}, {"count"}],
     "class": [{"label"}, {"label", "share"}, {"label", "count"}],
     "identities": [{"share"}, {"count"}, {"start", "count"}],
+    "memorised": [{"share"}, {"count"}],
     "indices": [{"indices"}],
 }
 OPTIMIZERS = ("adamw", "adam", "sgd")
@@ -36,7 +37,8 @@ class Forget:
         "block": `count` consecutive examples from `start` on. "random": a `share` of the examples,
         or `count` of them. "class": those with this `label`, or so many of them. "identities":
         all examples of a share of the identities, or of `count` of them: drawn at random, or
-        consecutive ones if there is a `start`. "indices": those with these numbers.
+        consecutive ones if there is a `start`. "memorised": a share of the examples, or `count` of
+        them, those which models memorise most. "indices": those with these numbers.
     start, count, label : int, optional
     share : float, optional
         Above 0, at most 1.
@@ -95,6 +97,9 @@ class Training:
         The last with momentum 0.9; the last two with the weight decay in their gradients.
     class_weighted : bool
         Whether each class counts as much as any other, however few examples it has.
+    bfloat16 : bool
+        Whether the passes forward and backward round to bfloat16 where torch's autocast holds
+        that to be safe: faster on a GPU. Weights stay float32.
     """
 
     seed: int
@@ -104,6 +109,7 @@ class Training:
     weight_decay: float
     optimizer: str = "adamw"
     class_weighted: bool = False
+    bfloat16: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,8 @@ class Limits:
         Wall time of all the runs of a submission.
     memory_mb, scratch_mb : int
         Memory of a run's processes together, and of its scratch directory, in MiB.
+    gpu_memory_mb : int
+        GPU memory of a run, in MiB: as many run at a time as this leaves room for.
     processes : int
         Processes and threads of a run.
     output_kb : int
@@ -130,6 +138,7 @@ class Limits:
     total_seconds: float = 7200.0
     memory_mb: int = 2048
     scratch_mb: int = 256
+    gpu_memory_mb: int = 4096
     processes: int = 128
     output_kb: int = 256
     retrain_fraction: float = 0.2
@@ -137,12 +146,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How submissions are run and scored."""
+    """How submissions are run and scored; `keep_weights` keeps the weights of every run."""
 
     runs: int = 512
     delta: float = 1e-5
     attackers: tuple[str, ...] = ()
     require_isolation: str = "none"
+    keep_weights: bool = False
     limits: Limits = field(default_factory=Limits)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -18,13 +18,16 @@ from harness import diagnostics, leaderboard, metrics, scoring, store
 from harness import submission as submissions
 from harness.competition import LEVELS, CompetitionError
 from harness.diagnostics import Flag
-from harness.epsilon import METRIC_VERSION, ForgettingQuality, forgetting_quality
+from harness.epsilon import METRIC_VERSION
 from harness.leaderboard import Row
 from harness.outputs import Observer
+from harness.run_store import RunStore
 from harness.runs import Runs, perform
 from harness.sandbox import WarmParent
 from harness.scoring import Score
 from harness.submission import Submission, Verdict
+from harness.workers import HERE, Workers
+from reference.ceiling import ceiling
 from reference.pools import Reference, prepare
 
 RESULTS = Path("results")
@@ -36,6 +39,8 @@ def evaluate(
     competition: str = "digits",
     runs: int | None = None,
     require_isolation: str | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
 ) -> Row:
     """Evaluate one submission and put it on the leaderboard.
 
@@ -49,6 +54,10 @@ def evaluate(
         How often it is run; the competition's own number if None.
     require_isolation : {"none", "partial", "full"}, optional
         The least isolation level to accept; the competition's own if None.
+    workers : int, optional
+        How many runs at a time on this machine; as many as it has cores if None.
+    cluster : str, optional
+        The address of a dask scheduler, whose workers do the runs instead.
 
     Returns
     -------
@@ -60,7 +69,8 @@ def evaluate(
     CompetitionError, StoreError, SandboxError
         For a fault of the host's; a fault of the submission's is its row's `status`.
     """
-    (row,) = evaluate_all([Path(submission)], competition, runs, require_isolation)
+    who = Workers(workers, cluster)
+    (row,) = evaluate_all([Path(submission)], competition, runs, require_isolation, workers=who)
     return row
 
 
@@ -70,6 +80,7 @@ def evaluate_all(
     runs: int | None = None,
     require_isolation: str | None = None,
     *,
+    workers: Workers = HERE,
     retry: bool = True,
     progress: bool = True,
 ) -> Iterator[Row]:
@@ -79,6 +90,8 @@ def evaluate_all(
     ----------
     paths, competition, runs, require_isolation
         As in `evaluate`.
+    workers : Workers
+        Who trains the reference and does the runs.
     retry : bool
         Whether a file that got a verdict before, and is unchanged, is run again.
     progress : bool
@@ -94,9 +107,14 @@ def evaluate_all(
     results = results_folder(settings.name)
     with store.lock(results):
         torch.set_num_threads(1)  # so that outputs do not depend on the number of cores
-        reference = prepare(settings, progress)
-        with WarmParent(reference.inputs, require=settings.evaluation.require_isolation) as parent:
-            evaluator = _Evaluator(reference, parent, results, retry, progress)
+        reference = prepare(settings, progress, workers)
+        observer = Observer(settings.model, reference.data)
+        with (
+            WarmParent(reference.inputs, require=settings.evaluation.require_isolation) as parent,
+            workers.joined(parent, observer),
+        ):
+            run = partial(perform, parent=parent, observer=observer, workers=workers)
+            evaluator = _Evaluator(reference, run, results, retry, progress)
             for path in paths:
                 row = evaluator.row(path)
                 leaderboard.update(results, evaluator.key)
@@ -111,11 +129,6 @@ def results_folder(competition: str) -> Path:
 def runs_folder(folder: Path, fingerprint: str, sha256: str) -> Path:
     """Where the runs of a file against a reference are kept, in its submission's folder."""
     return folder / f"runs-{_key(fingerprint, sha256)}"
-
-
-def ceiling_file(reference: Reference, runs: int, key: str) -> Path:
-    """Where the ceiling of the rows that were scored under `key` is kept."""
-    return reference.folder / f"ceiling-{runs}-{key}.json"
 
 
 def _check_names(paths: Sequence[Path]) -> None:
@@ -138,21 +151,20 @@ class _Evaluator:
     def __init__(
         self,
         reference: Reference,
-        parent: WarmParent,
+        run: Callable[..., Runs],
         results: Path,
         retry: bool,
         progress: bool,
     ) -> None:
         self.reference = reference
-        self._parent = parent
+        self._run = run
         self.settings = reference.competition.evaluation
         self.key = _key(reference.fingerprint, self.settings.attackers, self.settings.delta)
         self._results = results
         self._retry = retry
         self._progress = progress
         self._labels = reference.data.forget["label"]
-        self._observer = Observer(reference.competition.model, reference.data)
-        self._ceiling = self._measure_ceiling()
+        self._ceiling = ceiling(reference, self.settings, self.key)
 
     def row(self, path: Path) -> Row:
         """The submission's row: the stored one if it still holds, else a new one."""
@@ -173,11 +185,17 @@ class _Evaluator:
         return (
             row["key"] == self.key
             and row["sha256"] == submission.sha256
-            and (not self._retry if row["status"] != "scored" else self._isolated(row))
+            and (not self._retry if row["status"] != "scored" else self._suffices(row))
         )
 
-    def _isolated(self, row: Row) -> bool:
-        return LEVELS.index(row["isolation"]) >= LEVELS.index(self.settings.require_isolation)
+    def _suffices(self, row: Row) -> bool:
+        """Whether a scored row was isolated as now required, and its weights kept if wanted."""
+        settings = self.settings
+        if LEVELS.index(row["isolation"]) < LEVELS.index(settings.require_isolation):
+            return False
+        folder = self._results / row["submission"]
+        kept = runs_folder(folder, self.reference.fingerprint, row["sha256"])
+        return not settings.keep_weights or RunStore(kept).has_weights(settings.runs)
 
     def _scored(self, folder: Path, submission: Submission) -> Row:
         key = _key(self.reference.fingerprint, submission.sha256)
@@ -186,14 +204,13 @@ class _Evaluator:
             if stale != kept:
                 shutil.rmtree(stale)
                 (folder / "log.txt").unlink(missing_ok=True)
-        runs = perform(
+        runs = self._run(
             submission,
-            self._parent,
-            self._observer,
-            self.settings.limits,
-            self.settings.runs,
-            kept,
-            key,
+            limits=self.settings.limits,
+            count=self.settings.runs,
+            folder=kept,
+            key=key,
+            keep_weights=self.settings.keep_weights,
             log=lambda text: _log(folder, text),
             progress=self._progress,
         )
@@ -275,21 +292,6 @@ class _Evaluator:
         } | figures
         leaderboard.write_row(folder, row)
         return row
-
-    def _measure_ceiling(self) -> ForgettingQuality:
-        """The second pool's forgetting quality against the first; measured once, then cached."""
-        path = ceiling_file(self.reference, self.settings.runs, self.key)
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return ForgettingQuality.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        ceiling = forgetting_quality(
-            self.reference.second.forget_logits,
-            self.reference.retrained.forget_logits,
-            self._labels,
-            attackers=self.settings.attackers,
-            delta=self.settings.delta,
-        )
-        store.write(path, json.dumps(ceiling.to_dict()))
-        return ceiling
 
 
 def _key(*parts: object) -> str:

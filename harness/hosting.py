@@ -14,7 +14,8 @@ from harness import data as datasets
 from harness import store
 from harness.competition import PACKAGED, CompetitionError, Forget, Splits
 from harness.data import Columns, Data
-from reference.pools import Estimate, check_model, estimate
+from reference.cost import Estimate, estimate
+from reference.pools import check_model
 
 TEMPLATE = """\
 # Made from a folder of images; docs/hosting.md says what else can stand here.
@@ -87,7 +88,7 @@ def create(name: str, folder: Path) -> Iterator[str]:
     path.parent.mkdir(exist_ok=True)
     store.write(path, text)
     competition = competitions.load(str(path))
-    check_model(competition.model, data, competition.training.batch_size)
+    check_model(competition, data)
     yield f"{path} is written"
     yield _sizes(data)
     yield from _cost(estimate(competition, data), competition.evaluation.limits.retrain_fraction)

@@ -12,11 +12,14 @@ from torch.nn.functional import cross_entropy
 from harness import models
 from harness.competition import Model
 from harness.data import Columns, Data
+from harness.device import as_many_as_fit, device
 from harness.fused import together
 from harness.pool import Pool, retain_sample
 
 SPLITS = ("retain", "forget", "validation", "test")
-PASS = 1 << 15  # pixel values of each model's images in one pass: 512 digits, 10 colour images
+# Pixel values of each model's images in one pass: 512 digits or 10 colour images on the CPU, whose
+# caches they should fit, and far more on a GPU.
+PASS = {"cpu": 1 << 15, "cuda": 1 << 20}
 Forward = Callable[[Tensor], Tensor]
 
 
@@ -37,9 +40,13 @@ class Observer:
         self._together = together(self._model, self._splits["forget"][0][0])
 
     def weights(self, weights: Sequence[Mapping[str, np.ndarray]]) -> Pool:
-        """The outputs of M models, given by the weights of each."""
-        states = [{name: torch.from_numpy(a) for name, a in own.items()} for own in weights]
-        return self.fused(self._together(self._model, states).eval())
+        """The outputs of M models, given by the weights of each; all at once if they fit."""
+
+        def outputs(own: Sequence[Mapping[str, np.ndarray]]) -> Pool:
+            states = [{name: torch.from_numpy(a) for name, a in each.items()} for each in own]
+            return self.fused(self._together(self._model, states).eval().to(device()))
+
+        return Pool.concatenate(as_many_as_fit(outputs, weights))
 
     @torch.inference_mode()
     def fused(self, forward: Forward) -> Pool:
@@ -48,9 +55,12 @@ class Observer:
         Parameters
         ----------
         forward : callable
-            From images [B, channels, height, width] to logits [B, M, C].
+            From images [B, channels, height, width] to logits [B, M, C], on the GPU if there
+            is one.
         """
-        logits = {name: _logits(forward, images) for name, (images, _) in self._splits.items()}
+        logits = {
+            name: forward_all(forward, images).cpu() for name, (images, _) in self._splits.items()
+        }
         accuracy = {
             f"{name}_accuracy": (logits[name].argmax(-1) == labels[:, None]).double().mean(0)
             for name, (_, labels) in self._splits.items()
@@ -70,5 +80,8 @@ def _tensors(columns: Columns) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
 
 
-def _logits(forward: Forward, images: Tensor) -> Tensor:
-    return torch.cat([forward(part) for part in images.split(max(1, PASS // images[0].numel()))])
+@torch.inference_mode()
+def forward_all(forward: Forward, images: Tensor) -> Tensor:
+    """Logits of many images, in passes of a size that suits the device; see `Observer.fused`."""
+    size = max(1, PASS[device().type] // images[0].numel())
+    return torch.cat([forward(part.to(device())) for part in images.split(size)])

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+import torch
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from harness.competition import LEVELS, Limits
+from harness.device import sharing
 from harness.outputs import Observer
 from harness.pool import Pool
+from harness.run_store import TOGETHER, RunStore
 from harness.sandbox import RunResult, Sandbox, WarmParent
-from harness.store import Store, StoreError
+from harness.store import Content
 from harness.submission import Submission, Verdict
-
-TOGETHER = 16  # runs whose outputs are computed in one pass, which halves their time
+from harness.workers import HERE, Workers
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ def perform(
     folder: Path,
     key: str,
     *,
+    workers: Workers = HERE,
+    keep_weights: bool = False,
     log: Callable[[str], None] = lambda text: None,
     progress: bool = True,
 ) -> Runs:
@@ -67,6 +74,10 @@ def perform(
         Where the runs' outputs are stored.
     key : str
         Of all that the runs depend on; their seeds follow from it.
+    workers : Workers
+        Who does the runs; a cluster's have to be joined, and to share `parent` and `observer`.
+    keep_weights : bool
+        Whether the runs' weights stay when their outputs are computed.
     log : callable
         Is given what the submission printed, run by run.
     progress : bool
@@ -77,47 +88,35 @@ def perform(
     Verdict
         Of the first run that failed, by its number.
     """
-    stored = Store(folder)
+    job = _Job(submission, parent, observer, limits, key)
+    stored = RunStore(folder, keep_weights=keep_weights)
     batches = _batches(count)
-    missing = {batch: _missing(stored, batch, parent.require) for batch in batches}
-    todo = [run for batch in batches for run in missing[batch]]
-    complete = {runs[-1]: batch for batch, runs in missing.items() if runs}
+    todo = {b: runs for b in batches if (runs := stored.missing(b, parent.require))}
     if todo:
-        workers = min(cpu_count(), len(todo))
-        threads = cpu_count() // workers
-        with (
-            Sandbox(submission, parent, limits, threads=threads) as sandbox,
-            _bar(submission.name, count, len(todo), progress) as bar,
-        ):
-            log(f"isolation {sandbox.level} {sandbox.missing}".rstrip() + "\n")
-            stop = threading.Event()
-            # In order, so that the verdict does not depend on which run happened to fail first.
-            results = Parallel(n_jobs=workers, backend="threading", return_as="generator")(
-                delayed(_run)(stop, sandbox, run, seed(key, run), stored) for run in todo
-            )
-            verdict, spent = None, 0.0
-            for run, result in zip(todo, results, strict=True):
-                if isinstance(result, RunResult) and verdict is None:
-                    log(_entry(run, result))
-                    bar.update()
-                    if run in complete:
-                        _outputs(stored, complete[run], observer)
-                    spent += result.seconds / workers
-                    if spent > limits.total_seconds:
-                        stop.set()
-                        verdict = _too_long(run, count, spent, limits)
-                verdict = verdict or (result if isinstance(result, Verdict) else None)
-            if verdict is not None:
-                raise verdict
-    return _gather(stored, [_outputs(stored, batch, observer) for batch in batches])
+        missing = sum(map(len, todo.values()))
+        if workers.cluster:
+            at_once = min(workers.at_once, missing)
+            results = _elsewhere(job, list(todo), stored, workers, log)
+        else:
+            beside = sharing(limits.gpu_memory_mb) or workers.at_once
+            at_once = min(workers.at_once, beside, missing)
+            results = _here(job, todo, stored, at_once, log)
+        with _bar(submission.name, count, missing, progress) as bar, closing(results):
+            spent = 0.0
+            for done, seconds in enumerate(results, 1):
+                bar.update()
+                spent += seconds / at_once
+                if spent > limits.total_seconds:
+                    raise _too_long(done, count, spent, limits)
+    return _gather(stored, [stored.outputs(batch, observer) for batch in batches])
 
 
 def read(folder: Path, count: int) -> Runs | None:
     """What `perform` stored in `folder`; None if the outputs of `count` runs are not all there."""
     if not folder.is_dir():
         return None
-    stored = Store(folder)
-    pools = [_known_outputs(stored, batch) for batch in _batches(count)]
+    stored = RunStore(folder)
+    pools = [stored.known_outputs(batch) for batch in _batches(count)]
     whole = [pool for pool in pools if pool is not None]
     return _gather(stored, whole) if len(whole) == len(pools) else None
 
@@ -131,10 +130,10 @@ def _batches(count: int) -> list[range]:
     return [range(i, min(i + TOGETHER, count)) for i in range(0, count, TOGETHER)]
 
 
-def _gather(stored: Store, batches: Sequence[Pool]) -> Runs:
+def _gather(stored: RunStore, batches: Sequence[Pool]) -> Runs:
     """The runs of these outputs, in order."""
     pool = Pool.concatenate(batches)
-    facts = [stored.facts(_name(run)) for run in range(len(pool))]
+    facts = [stored.run_facts(run) for run in range(len(pool))]
     return Runs(
         pool,
         np.array([fact["seconds"] for fact in facts]),
@@ -142,8 +141,104 @@ def _gather(stored: Store, batches: Sequence[Pool]) -> Runs:
     )
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What the runs of a submission are made by; see `perform`."""
+
+    submission: Submission
+    parent: WarmParent
+    observer: Observer
+    limits: Limits
+    key: str
+
+
+def _here(
+    job: _Job,
+    todo: Mapping[range, Sequence[int]],
+    stored: RunStore,
+    at_once: int,
+    log: Callable[[str], None],
+) -> Generator[float]:
+    """Do the missing runs of batches on this machine; gives the seconds of each, in order."""
+    runs = [run for missing in todo.values() for run in missing]
+    last = {missing[-1]: batch for batch, missing in todo.items()}
+    with Sandbox(job.submission, job.parent, job.limits) as sandbox:
+        log(f"isolation {sandbox.level} {sandbox.missing}".rstrip() + "\n")
+        stop = threading.Event()
+        # In order, so that the verdict does not depend on which run happened to fail first.
+        results = Parallel(n_jobs=at_once, backend="threading", return_as="generator")(
+            delayed(_run)(stop, sandbox, run, seed(job.key, run), stored) for run in runs
+        )
+        try:
+            for run, result in zip(runs, results, strict=True):
+                if isinstance(result, Verdict):
+                    raise result
+                if result is None:  # stopped by a verdict that is still to come
+                    continue
+                log(_entry(run, result))
+                if run in last:
+                    stored.outputs(last[run], job.observer)
+                yield result.seconds
+        except (Verdict, GeneratorExit):
+            stop.set()
+            for _ in results:  # the runs under way end before their sandbox does
+                pass
+            raise
+
+
+def _elsewhere(
+    job: _Job,
+    batches: Sequence[range],
+    stored: RunStore,
+    workers: Workers,
+    log: Callable[[str], None],
+) -> Generator[float]:
+    """Have whole batches done by a cluster's workers; as `_here` else."""
+    stop = threading.Event()
+    results = workers.results(
+        delayed(_batch)(batch, stored.keep_weights, **vars(job))
+        for batch in batches
+        if not stop.is_set()
+    )
+    try:
+        for done in results:
+            log(done.log)
+            if done.verdict is not None:
+                raise done.verdict
+            stored.adopt(done.contents)
+            yield from done.seconds
+    except (Verdict, GeneratorExit):
+        stop.set()
+        for _ in results:  # what was handed out already comes to its end
+            pass
+        raise
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a worker of a cluster sends back: the contents of its store, or a verdict."""
+
+    log: str
+    seconds: Sequence[float] = ()
+    contents: Sequence[Content] = ()
+    verdict: Verdict | None = None
+
+
+def _batch(batch: range, keep_weights: bool, **made_by: Any) -> _Done:
+    """A batch of runs on a worker of a cluster, one after another, as one machine does them all."""
+    torch.set_num_threads(1)
+    log: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        stored = RunStore(Path(folder), keep_weights=keep_weights)
+        try:
+            seconds = list(_here(_Job(**made_by), {batch: batch}, stored, 1, log.append))
+        except Verdict as verdict:
+            return _Done("".join(log), verdict=verdict)
+        return _Done("".join(log), seconds, stored.contents())
+
+
 def _run(
-    stop: threading.Event, sandbox: Sandbox, run: int, seed: int, stored: Store
+    stop: threading.Event, sandbox: Sandbox, run: int, seed: int, stored: RunStore
 ) -> RunResult | Verdict | None:
     """One run, stored at once if it succeeded; a failed one is never kept, and stops the rest."""
     if stop.is_set():
@@ -153,67 +248,16 @@ def _run(
     except Verdict as verdict:
         stop.set()
         return Verdict(verdict.status, f"run {run}: {verdict.message}", verdict.output)
-    stored.put(
-        _name(run),
-        result.weights,
-        seconds=result.seconds,
-        peak_memory_mb=result.peak_memory_mb,
-        isolation=sandbox.level,
-    )
+    stored.put_run(run, result, sandbox.level)
     return result
 
 
-def _too_long(run: int, count: int, spent: float, limits: Limits) -> Verdict:
+def _too_long(done: int, count: int, spent: float, limits: Limits) -> Verdict:
     return Verdict(
         "timeout",
-        f"{run + 1} of {count} runs took {spent:.0f} s; "
+        f"{done} of {count} runs took {spent:.0f} s; "
         f"all of them together may take {limits.total_seconds:g} s.",
     )
-
-
-def _missing(stored: Store, batch: range, require: str) -> list[int]:
-    """The runs of a batch that have to be done, or done again within better walls."""
-    least = LEVELS.index(require)
-    kept = [
-        run
-        for run in batch
-        if stored.checksum(_name(run))
-        and LEVELS.index(stored.facts(_name(run))["isolation"]) >= least
-    ]
-    if len(kept) == len(batch) and _known_outputs(stored, batch) is not None:
-        return []
-    return [run for run in batch if run not in kept or stored.get(_name(run)) is None]
-
-
-def _outputs(stored: Store, batch: range, observer: Observer) -> Pool:
-    """The outputs of a batch of runs, computed once; the weights of a full one go then."""
-    if (known := _known_outputs(stored, batch)) is not None:
-        return known
-    pool = observer.weights([_kept_weights(stored, run) for run in batch])
-    stored.put(_batch_name(batch), pool.arrays(), runs=_checksums(stored, batch))
-    if len(batch) == TOGETHER:
-        for run in batch:
-            stored.drop(_name(run))
-    return pool
-
-
-def _known_outputs(stored: Store, batch: range) -> Pool | None:
-    """The outputs of just these runs, not of others that had their numbers before."""
-    if stored.facts(_batch_name(batch)).get("runs") != _checksums(stored, batch):
-        return None
-    arrays = stored.get(_batch_name(batch))
-    return None if arrays is None else Pool(**arrays)
-
-
-def _kept_weights(stored: Store, run: int) -> dict[str, np.ndarray]:
-    weights = stored.get(_name(run))
-    if weights is None:
-        raise StoreError(f"{stored.folder}: the weights of run {run} were damaged; start again")
-    return weights
-
-
-def _checksums(stored: Store, batch: range) -> list[str]:
-    return [stored.checksum(_name(run)) for run in batch]
 
 
 def _entry(run: int, result: RunResult) -> str:
@@ -223,11 +267,3 @@ def _entry(run: int, result: RunResult) -> str:
 
 def _bar(name: str, count: int, missing: int, progress: bool) -> tqdm:
     return tqdm(total=count, initial=count - missing, desc=name, unit="run", disable=not progress)
-
-
-def _name(run: int) -> str:
-    return f"run-{run:04d}"
-
-
-def _batch_name(batch: range) -> str:
-    return f"outputs-{batch.start:04d}-{batch.stop:04d}"

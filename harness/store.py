@@ -8,13 +8,16 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+
+# A line of the manifest, and the file that it is about unless that was dropped.
+Content = tuple[dict[str, Any], bytes | None]
 
 
 class StoreError(RuntimeError):
@@ -49,11 +52,24 @@ class Store:
         """Keep `arrays` under `name`, with facts that JSON can hold."""
         content = save({key: np.asarray(array, order="C") for key, array in arrays.items()})
         entry = {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "facts": facts}
-        with self._writing:
-            write(self._file(name), content)
-            # A line cut short by a full disk or a kill must not swallow the next one.
-            append(self._manifest, "\n" + json.dumps(entry))
-            self._entries[name] = entry
+        self.adopt([(entry, content)])
+
+    def adopt(self, contents: Iterable[Content]) -> None:
+        """Keep what another store holds, as its `contents` say."""
+        for entry, content in contents:
+            with self._writing:
+                if content is not None:
+                    write(self._file(entry["name"]), content)
+                # A line cut short by a full disk or a kill must not swallow the next one.
+                append(self._manifest, "\n" + json.dumps(entry))
+                self._entries[entry["name"]] = entry
+
+    def contents(self) -> list[Content]:
+        """All that was kept, for another store to adopt."""
+        return [
+            (entry, self._file(name).read_bytes() if self.holds(name) else None)
+            for name, entry in self._entries.items()
+        ]
 
     def get(self, name: str) -> dict[str, np.ndarray] | None:
         """The arrays kept under `name`, or None where they are absent or damaged."""
@@ -74,6 +90,10 @@ class Store:
     def checksum(self, name: str) -> str:
         """SHA-256 of what was kept under `name`; empty if it never was."""
         return self._entries[name]["sha256"] if name in self._entries else ""
+
+    def holds(self, name: str) -> bool:
+        """Whether `name` was kept and not dropped; its arrays are not looked at."""
+        return name in self._entries and self._file(name).is_file()
 
     def drop(self, name: str) -> None:
         """Free the space of `name`: its arrays are absent from now on, what was noted stays."""
@@ -130,7 +150,8 @@ def _read_manifest(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             entry = json.loads(line)
-            yield entry["name"], {"sha256": entry["sha256"], "facts": dict(entry["facts"])}
+            known = {"sha256": entry["sha256"], "facts": dict(entry["facts"])}
+            yield entry["name"], {"name": entry["name"]} | known
         except (ValueError, TypeError, KeyError):
             continue
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
-from concurrent.futures import BrokenExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from harness import data as datasets
 from harness import store
 from harness.competition import Competition, CompetitionError, Model, Training
 from harness.data import Columns, Data
+from harness.device import alone, as_many_as_fit
 from harness.epsilon import METRIC_VERSION
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.store import Store
-from reference.orphans import end_with
-from reference.training import initialise, plain_seconds, step_seconds, train
+from harness.workers import HERE, Workers
+from reference import memorisation
+from reference.training import AT_ONCE, in_parallel, initialise, plain_seconds, seeds, train
 
 CACHE = Path("reference/cache")
-AT_ONCE = 32  # models in one fused network
 ORIGINAL, RETRAINED, SECOND = range(3)
 Task = tuple[int, int]  # one of those pools, and which batch of its models
 
@@ -64,8 +64,8 @@ class Reference:
     retrain_seconds: float
 
 
-def prepare(competition: Competition, progress: bool = True) -> Reference:
-    """The competition's reference: from the cache, and trained where that lacks any.
+def prepare(competition: Competition, progress: bool = True, workers: Workers = HERE) -> Reference:
+    """The competition's reference: from the cache, and trained by `workers` where that lacks any.
 
     Raises
     ------
@@ -74,13 +74,20 @@ def prepare(competition: Competition, progress: bool = True) -> Reference:
     Busy
         If another process is training the same reference.
     """
-    data, fingerprint, folder = _place(competition)
-    check_model(competition.model, data, competition.training.batch_size)
+    columns = datasets.read(competition.dataset, competition.data)
+    model, batch_size = competition.model, competition.training.batch_size
+    if competition.splits.forget.kind == "memorised":
+        half = len(datasets.trainable(columns, competition.splits)) // 2
+        _check_model(model, columns, datasets.check(columns), batch_size, [half])
+        scores = memorisation.estimate(competition, columns, CACHE, workers, progress)
+        columns["memorisation"] = scores
+    data, fingerprint, folder = _place(competition, columns)
+    check_model(competition, data)
     with store.lock(folder):
         inputs, pools = Store(folder / "inputs"), Store(folder / "pools")
-        _write_inputs(inputs, competition, data)
-        tasks = [(ORIGINAL, 0), *_wanted(competition)]
-        _train_missing(competition, data, tasks, inputs, pools, progress)
+        write_inputs(inputs, competition, data)
+        tasks = [(ORIGINAL, 0), *wanted(competition)]
+        _train_missing(competition, data, tasks, inputs, pools, progress, workers)
         return _reference(competition, data, fingerprint, folder, pools)
 
 
@@ -92,7 +99,13 @@ def cached(competition: Competition) -> Reference | None:
     CompetitionError
         If the data or the splits cannot be used.
     """
-    data, fingerprint, folder = _place(competition)
+    columns = datasets.read(competition.dataset, competition.data)
+    if competition.splits.forget.kind == "memorised":
+        scores = memorisation.known(competition, columns, CACHE)
+        if scores is None:
+            return None
+        columns["memorisation"] = scores
+    data, fingerprint, folder = _place(competition, columns)
     pools = folder / "pools"
     try:
         return (
@@ -104,55 +117,14 @@ def cached(competition: Competition) -> Reference | None:
         return None
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a reference takes where nothing of it is cached.
-
-    Attributes
-    ----------
-    runs, models, steps : int
-        Runs of a submission, models of the reference, steps of training one.
-    step_seconds : float
-        One step of one model, on one core, where many are trained together.
-    retrain_seconds : float
-        One retraining as a submission would do it, on one core.
-    """
-
-    runs: int
-    models: int
-    steps: int
-    step_seconds: float
-    retrain_seconds: float
-
-    @property
-    def seconds(self) -> float:
-        """Of the whole reference, on all cores."""
-        return self.models * self.steps * self.step_seconds / cpu_count()
-
-
-def estimate(competition: Competition, data: Data) -> Estimate:
-    """What the reference would take here, from a few steps measured on the spot."""
-    model, recipe = competition.model, competition.training
-    part = {name: column[: 4 * recipe.batch_size] for name, column in data.retain.items()}
-    scale = len(data.retain["label"]) / len(part["label"])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    step = step_seconds(model, recipe, part, AT_ONCE)
-    plain = scale * plain_seconds(model, recipe, part)
-    torch.set_num_threads(threads)
-    models = sum(len(_members(task)) for task in [(ORIGINAL, 0), *_wanted(competition)])
-    steps = recipe.epochs * -(-len(data.retain["label"]) // recipe.batch_size)
-    return Estimate(competition.evaluation.runs, models, steps, step, plain)
-
-
-def _place(competition: Competition) -> tuple[Data, str, Path]:
+def _place(competition: Competition, columns: Columns) -> tuple[Data, str, Path]:
     """The data, the fingerprint, and the folder of the cache that follows from both."""
-    data = datasets.load(competition.dataset, competition.splits, competition.data)
+    data = datasets.divide(columns, competition.splits)
     fingerprint = competition.fingerprint(data.checksum, METRIC_VERSION)
     return data, fingerprint, CACHE / f"{competition.name}-{fingerprint}"
 
 
-def _wanted(competition: Competition) -> list[Task]:
+def wanted(competition: Competition) -> list[Task]:
     chunks = range(-(-competition.evaluation.runs // AT_ONCE))
     return [(pool, chunk) for chunk in chunks for pool in (RETRAINED, SECOND)]
 
@@ -163,7 +135,7 @@ def _reference(
     """What is stored, put together."""
     original = _read(pools, (ORIGINAL, 0))
     retrained, second = (
-        Pool.concatenate([_read(pools, task) for task in _wanted(competition) if task[0] == pool])
+        Pool.concatenate([_read(pools, task) for task in wanted(competition) if task[0] == pool])
         for pool in (RETRAINED, SECOND)
     )
     return Reference(
@@ -179,21 +151,31 @@ def _reference(
     )
 
 
-def check_model(model: Model, data: Data, batch_size: int) -> None:
+def check_model(competition: Competition, data: Data) -> None:
     """Raise a CompetitionError unless the architecture fits images, classes and batches."""
-    image = torch.from_numpy(data.forget["image"][:1])
+    sizes = [len(columns["label"]) for columns in (data.retain, data.train)]
+    batch_size = competition.training.batch_size
+    _check_model(competition.model, data.forget, data.classes, batch_size, sizes)
+
+
+def _check_model(
+    model: Model, columns: Columns, classes: int, batch_size: int, sizes: Sequence[int]
+) -> None:
+    """The architecture has to be known, and to fit the images, the classes and the batches.
+
+    `sizes` are the numbers of examples that it is to be trained on.
+    """
+    image = torch.from_numpy(columns["image"][:1])
     try:
         net = initialise(model, seed=0).eval()
         shape = tuple(net(image).shape)
     except Exception as error:  # a host's own architecture may raise anything
         raise CompetitionError(f"model {model.architecture!r} cannot be used: {error}") from error
-    if shape != (1, data.classes):
+    if shape != (1, classes):
         raise CompetitionError(
-            f"model {model.architecture!r} gives {shape[-1]} logits, "
-            f"the data has {data.classes} classes"
+            f"model {model.architecture!r} gives {shape[-1]} logits, the data has {classes} classes"
         )
-    retain, forget = len(data.retain["label"]), len(data.forget["label"])
-    if 1 in (retain % batch_size, (retain + forget) % batch_size):
+    if any(size % batch_size == 1 for size in sizes):
         try:
             net.train()(image)
         except ValueError as error:
@@ -203,7 +185,7 @@ def check_model(model: Model, data: Data, batch_size: int) -> None:
             ) from None
 
 
-def _write_inputs(inputs: Store, competition: Competition, data: Data) -> None:
+def write_inputs(inputs: Store, competition: Competition, data: Data) -> None:
     """What a submission may see, but for the original's weights, which are trained later."""
     for name in ("retain", "forget", "validation"):
         if inputs.get(name) is None:
@@ -227,8 +209,9 @@ def _train_missing(
     inputs: Store,
     pools: Store,
     progress: bool,
+    workers: Workers,
 ) -> None:
-    """Train the tasks' models that are not stored, as many at a time as there are cores."""
+    """Train the tasks' models that are not stored, as many tasks at a time as there are workers."""
     missing = [
         task
         for task in tasks
@@ -237,56 +220,42 @@ def _train_missing(
     ]
     if not missing:
         return
-    columns = {ORIGINAL: data.train, RETRAINED: data.retain, SECOND: data.retain}
-    workers = Parallel(
-        n_jobs=cpu_count(),
-        return_as="generator",
-        mmap_mode="c",
-        initializer=end_with,
-        initargs=(os.getpid(),),
+    models = sum(len(members(task)) for task in missing)
+    calls = (
+        delayed(train_task)(competition.model, competition.training, data, task) for task in missing
     )
-    models = sum(len(_members(task)) for task in missing)
-    try:
-        results = workers(
-            delayed(_train)(competition.model, competition.training, columns[task[0]], data, task)
-            for task in missing
-        )
-        with tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar:
-            for task, (weights, pool, facts) in zip(missing, results, strict=True):
-                if task[0] == ORIGINAL:
-                    inputs.put("original", weights)
-                pools.put(_name(task), pool.arrays(), **facts)
-                bar.update(len(pool))
-    except BrokenExecutor:
-        raise CompetitionError(
-            "a process that trained the reference was killed; is the machine out of memory? What "
-            "was trained is kept: the same command goes on from there."
-        ) from None
+    results = in_parallel(workers, [data], calls)
+    with tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar:
+        for task, (weights, pool, facts) in zip(missing, results, strict=True):
+            if task[0] == ORIGINAL:
+                inputs.put("original", weights)
+            pools.put(_name(task), pool.arrays(), **facts)
+            bar.update(len(pool))
 
 
-def _train(
-    model: Model, recipe: Training, columns: Columns, data: Data, task: Task
+def train_task(
+    model: Model, recipe: Training, data: Data, task: Task
 ) -> tuple[dict[str, np.ndarray], Pool, dict[str, float]]:
     """Weights of the task's first model, outputs of all of them, and what to note of them."""
     torch.set_num_threads(1)
+    columns = data.train if task[0] == ORIGINAL else data.retain
     images, labels = torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
-    fused = train(model, recipe, images, labels, _seeds(recipe.seed, task))
-    facts = {}
-    if task[0] == ORIGINAL:
-        facts["retrain_seconds"] = plain_seconds(model, recipe, data.retain)
-    weights = {name: tensor.numpy() for name, tensor in fused.states()[0].items()}
-    return weights, Observer(model, data).fused(fused), facts
+    observer = Observer(model, data)
+
+    def work(own: Sequence[int]) -> tuple[dict[str, np.ndarray], Pool]:
+        group = train(model, recipe, images, labels, own)
+        weights = {name: tensor.cpu().numpy() for name, tensor in group.states()[0].items()}
+        return weights, observer.fused(group)
+
+    with alone():
+        groups = as_many_as_fit(work, seeds(recipe.seed, task[0], members(task)))
+        facts = {}
+        if task[0] == ORIGINAL:
+            facts["retrain_seconds"] = plain_seconds(model, recipe, data.retain)
+    return groups[0][0], Pool.concatenate([pool for _, pool in groups]), facts
 
 
-def _seeds(seed: int, task: Task) -> list[int]:
-    """The seeds of a task's models: no two models of a reference share one."""
-    return [
-        int(np.random.SeedSequence([seed, task[0], i]).generate_state(1, np.uint64)[0] >> 1)
-        for i in _members(task)
-    ]
-
-
-def _members(task: Task) -> range:
+def members(task: Task) -> range:
     pool, chunk = task
     return range(1) if pool == ORIGINAL else range(chunk * AT_ONCE, (chunk + 1) * AT_ONCE)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -15,7 +16,32 @@ from harness import models
 from harness.competition import Model, Training
 from harness.data import Columns
 from harness.data.batches import Split, loader
+from harness.device import device
 from harness.fused import Fused, Separate, together
+from harness.workers import Workers
+
+AT_ONCE = 32  # models in one fused network
+
+
+def in_parallel(
+    workers: Workers, shared: Sequence[object], calls: Iterable[object]
+) -> Generator[Any]:
+    """The results of joblib's delayed calls, in order: as many at a time as there are workers.
+
+    This machine's GPU does one at a time, which fills it.
+    """
+    if device().type == "cuda" and workers.cluster is None:
+        workers = Workers(1)
+    with workers.joined(*shared):
+        yield from workers.results(calls)
+
+
+def seeds(seed: int, pool: int, members: Iterable[int]) -> list[int]:
+    """The seeds of a pool's models: no two models of a reference share one."""
+    return [
+        int(np.random.SeedSequence([seed, pool, i]).generate_state(1, np.uint64)[0] >> 1)
+        for i in members
+    ]
 
 
 def initialise(model: Model, seed: int) -> torch.nn.Module:
@@ -31,6 +57,7 @@ def train(
     images: Tensor,
     labels: Tensor,
     seeds: Sequence[int],
+    rows: Tensor | None = None,
 ) -> Fused | Separate:
     """Train one model a seed, each with its own initialisation and batch order.
 
@@ -46,24 +73,29 @@ def train(
     labels : Tensor [n], int64
     seeds : sequence of int
         One a model.
+    rows : Tensor [m, models], int64, optional
+        Which of the images each model is trained on; all if None.
 
     Returns
     -------
     Fused or Separate
-        The trained models, in evaluation mode.
+        The trained models, in evaluation mode, on the GPU if there is one.
     """
+    if rows is None:
+        rows = torch.arange(len(images))[:, None].expand(-1, len(seeds))
     members = [initialise(model, seed) for seed in seeds]
     states = [member.state_dict() for member in members]
     kind = together(members[0], images[0])
     if kind is Fused:
-        return _train(Fused(members[0], states), recipe, images, labels, seeds).eval()
+        return _train(Fused(members[0], states), recipe, images, labels, seeds, rows).eval()
     trained = []
-    for member, state, seed in zip(members, states, seeds, strict=True):
+    own = rows.split(1, dim=1)
+    for member, state, seed, some in zip(members, states, seeds, own, strict=True):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # for what draws numbers of its own, as dropout does
-            alone = _train(Separate(member, [state]), recipe, images, labels, [seed])
+            alone = _train(Separate(member, [state]), recipe, images, labels, [seed], some)
         trained += alone.states()
-    return Separate(members[0], trained).eval()
+    return Separate(members[0], trained).eval().to(device())
 
 
 def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
@@ -73,14 +105,16 @@ def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
     """
     split = Split({name: torch.from_numpy(column) for name, column in retain.items()})
     batches = loader(split, recipe.batch_size, shuffle=True)
-    net = initialise(model, recipe.seed).train()
-    optimizer = _optimizer(recipe, net)
+    net = initialise(model, recipe.seed).train().to(device())
+    optimizer = optimizer_of(recipe, net)
     for _ in range(2):
         start = time.perf_counter()
         for inputs, targets in batches:
             optimizer.zero_grad()
-            cross_entropy(net(inputs), targets).backward()
+            cross_entropy(net(inputs.to(device())), targets.to(device())).backward()
             optimizer.step()
+        if device().type == "cuda":
+            torch.cuda.synchronize()
     return recipe.epochs * (time.perf_counter() - start)
 
 
@@ -98,21 +132,31 @@ _Group = TypeVar("_Group", Fused, Separate)
 
 
 def _train(
-    group: _Group, recipe: Training, images: Tensor, labels: Tensor, seeds: Sequence[int]
+    group: _Group,
+    recipe: Training,
+    images: Tensor,
+    labels: Tensor,
+    seeds: Sequence[int],
+    rows: Tensor,
 ) -> _Group:
     """Train all models of a group at once."""
-    group.train()
-    optimizer = _optimizer(recipe, group)
+    group.train().to(device())
+    optimizer = optimizer_of(recipe, group)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    batches = -(-len(images) // recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * batches)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimizer, recipe.epochs * -(-len(rows) // recipe.batch_size)
+    )
     weights = _weights(labels) if recipe.class_weighted else torch.ones(len(labels))
+    images, labels, weights = (t.to(device()) for t in (images, labels, weights))
+    reduced = torch.autocast(device().type, torch.bfloat16, enabled=recipe.bfloat16)
     for _ in range(recipe.epochs):
-        order = torch.stack([torch.randperm(len(images), generator=g) for g in orders], dim=1)
+        order = torch.stack([torch.randperm(len(rows), generator=g) for g in orders], dim=1)
+        order = rows.gather(0, order).to(device())
         for batch in order.split(recipe.batch_size):  # [B, M]
-            logits = group(images[batch])
+            with reduced:
+                logits = group(images[batch])
             losses = cross_entropy(
-                logits.flatten(0, 1), labels[batch].flatten(), reduction="none"
+                logits.flatten(0, 1).to(weights.dtype), labels[batch].flatten(), reduction="none"
             ).view_as(batch)
             # The sum over models of each one's mean: its gradient is each model's own.
             means = (weights[batch] * losses).sum(0) / weights[batch].sum(0)
@@ -123,7 +167,8 @@ def _train(
     return group
 
 
-def _optimizer(recipe: Training, group: torch.nn.Module) -> torch.optim.Optimizer:
+def optimizer_of(recipe: Training, group: torch.nn.Module) -> torch.optim.Optimizer:
+    """The recipe's optimizer."""
     settings: dict[str, Any] = {
         "lr": recipe.learning_rate,
         "weight_decay": recipe.weight_decay,

@@ -126,6 +126,18 @@ def test_what_is_unchanged_is_not_run_again(workspace):
     assert {path: path.stat().st_mtime_ns for path in made} == times
 
 
+def test_keep_weights_in_the_toml_keeps_them_and_the_score(workspace):
+    submit("noise", NOISE)
+    evaluate()
+    before = board().drop(columns=TIMES)
+    toml = Path("small.toml")
+    toml.write_text(toml.read_text().replace("[evaluation]", "[evaluation]\nkeep_weights = true"))
+    assert evaluate().returncode == 0
+    kept = list(Path("results/small/noise").glob("runs-*/run-*.safetensors"))
+    assert len(kept) == 32
+    pd.testing.assert_frame_equal(board().drop(columns=TIMES), before)
+
+
 def test_a_changed_file_gets_a_new_row_and_leaves_no_old_runs(workspace):
     submit("mine", CRASH)
     evaluate()

@@ -9,14 +9,23 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # Everything may import these.
-COMMON = {"harness.competition", "harness.store", "harness.pool"}
+COMMON = {
+    "harness.competition",
+    "harness.device",
+    "harness.store",
+    "harness.pool",
+    "harness.workers",
+}
 # What each layer may import of the harness besides itself and the common ones.
 ALLOWED = {
     "harness.sources": set(),
     "harness.tables": set(),
     "harness.competition": {"harness.sources", "harness.tables"},
     "harness.store": set(),
+    "harness.cluster": set(),
+    "harness.device": set(),
     "harness.pool": set(),
+    "harness.workers": {"harness.cluster"},
     "harness.models": set(),
     "harness.fused": set(),
     "harness.notebook": set(),
@@ -28,7 +37,13 @@ ALLOWED = {
     "harness.diagnostics": {"harness.epsilon"},
     "harness.outputs": {"harness.models", "harness.fused", "harness.data"},
     "harness.sandbox": {"harness.submission", "harness.models", "harness.data"},
-    "harness.runs": {"harness.sandbox", "harness.submission", "harness.outputs"},
+    "harness.run_store": {"harness.outputs", "harness.sandbox"},
+    "harness.runs": {
+        "harness.run_store",
+        "harness.sandbox",
+        "harness.submission",
+        "harness.outputs",
+    },
     "harness.leaderboard": {"harness.scoring"},
     "reference": {
         "harness.data",
@@ -45,6 +60,7 @@ ALLOWED = {
         "harness.leaderboard",
         "harness.metrics",
         "harness.outputs",
+        "harness.run_store",
         "harness.runs",
         "harness.scoring",
         "harness.submission",

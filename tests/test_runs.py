@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from harness import submission as submissions
-from harness.runs import TOGETHER, Runs, perform, read, seed
+from harness.run_store import TOGETHER, RunStore
+from harness.runs import Runs, perform, read, seed
 from harness.sandbox import WarmParent
 from harness.store import Store
 from harness.submission import Verdict
@@ -32,7 +33,13 @@ def setting(tmp_path_factory):
 def run(setting, tmp_path):
     reference, observer, parent = setting
 
-    def run(source: str, count: int = COUNT, log: list[str] | None = None, **limits) -> Runs:
+    def run(
+        source: str,
+        count: int = COUNT,
+        log: list[str] | None = None,
+        keep_weights: bool = False,
+        **limits,
+    ) -> Runs:
         path = tmp_path / "mine.py"
         path.write_text(source)
         own = reference.competition.evaluation.limits
@@ -45,6 +52,7 @@ def run(setting, tmp_path):
             tmp_path / "runs",
             "key",
             log=(log if log is not None else []).append,
+            keep_weights=keep_weights,
             progress=False,
         )
 
@@ -88,6 +96,23 @@ def test_weights_go_when_the_outputs_of_their_batch_are_stored(run):
     again = run(NOISE, log=log)
     assert len(log) == 1 + TOGETHER
     assert np.array_equal(whole.pool.forget_logits, again.pool.forget_logits)
+
+
+def test_weights_stay_where_they_are_wanted_and_are_made_again_where_they_were_not(run):
+    before = run(NOISE)
+    assert not run.folder.joinpath("run-0000.safetensors").exists()
+    log: list[str] = []
+    after = run(NOISE, log=log, keep_weights=True)
+    assert len(log) == 1 + TOGETHER
+    stored = RunStore(run.folder)
+    assert stored.has_weights(COUNT)
+    assert not stored.has_weights(COUNT + 1)
+    weights = [stored.get(f"run-{i:04d}")["fc.bias"] for i in range(COUNT)]
+    assert len(np.unique(np.stack(weights), axis=0)) == COUNT
+    assert np.array_equal(before.pool.forget_logits, after.pool.forget_logits)
+    log.clear()
+    run(NOISE, log=log, keep_weights=True)
+    assert log == []
 
 
 def test_what_is_stored_can_be_read_without_running(run):

@@ -130,3 +130,18 @@ def test_a_second_process_is_told_that_the_folder_is_busy(tmp_path):
     holder.join()
     with lock(tmp_path):
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_adopts_what_another_holds_and_what_it_has_dropped(tmp_path):
+    one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
+    one.put("kept", {"a": np.arange(3)}, seconds=1.5)
+    one.put("dropped", {"a": np.arange(4)})
+    one.drop("dropped")
+    other.adopt(one.contents())
+    for store in (other, Store(other.folder)):
+        assert np.array_equal(store.get("kept")["a"], np.arange(3))
+        assert store.facts("kept") == {"seconds": 1.5}
+        assert store.holds("kept")
+        assert not store.holds("dropped")
+        assert store.get("dropped") is None
+        assert store.checksum("dropped") == one.checksum("dropped")

@@ -16,8 +16,10 @@ from harness.data.cifar10 import cifar10
 from harness.data.columns import Columns, check, checksum
 from harness.data.digits import digits
 from harness.data.image_folder import image_folder
-from harness.data.splits import members
+from harness.data.splits import members, trainable
 from harness.data.synthetic_faces import synthetic_faces
+
+__all__ = ["Columns", "check", "checksum", "trainable"]
 
 # Each returns `image`, `label` and `image_id`, perhaps `person_id` and `age`, and perhaps `part`,
 # which says how its publishers divided it.
@@ -42,7 +44,7 @@ class Data:
     classes : int
         Number of classes.
     checksum : str
-        SHA-256 of the whole dataset, and of the forget set if that is given by indices.
+        SHA-256 of the whole dataset, and of the forget set if splits do not say which it is.
     """
 
     retain: Columns
@@ -61,33 +63,24 @@ class Data:
 
 
 def load(dataset: str, splits: Splits, arguments: Mapping[str, Any] = MappingProxyType({})) -> Data:
-    """Read a dataset and divide it.
-
-    Parameters
-    ----------
-    dataset : str
-        A name in `DATASETS`.
-    splits : Splits
-    arguments : mapping of str to value
-        What that dataset takes.
-
-    Raises
-    ------
-    CompetitionError
-        If the dataset is unknown, missing or damaged, has too few examples, or the retain set
-        lacks a class that is not the one to forget.
-    """
+    """Read a dataset and divide it; see `read` and `divide`."""
     return divide(read(dataset, arguments), splits)
 
 
 def divide(columns: Columns, splits: Splits) -> Data:
-    """A dataset's examples in their splits.
+    """Divide a dataset.
+
+    Parameters
+    ----------
+    columns : dict of ndarray
+        As `read` returns them; with `memorisation` [n] for a forget set of the most memorised.
+    splits : Splits
 
     Raises
     ------
     CompetitionError
-        If they have too few examples, or the retain set lacks a class that is not the one to
-        forget.
+        If there are too few examples, a class has none, or the retain set lacks a class that is
+        not the one to forget.
     """
     classes = check(columns)
     rows = members(columns, splits)
@@ -96,10 +89,11 @@ def divide(columns: Columns, splits: Splits) -> Data:
             f"the forget set has {len(rows['forget'])} example; it takes two, and some dozens to "
             "tell methods apart: give splits.forget more"
         )
-    # Indices may stand in a file, which can change.
-    named = {"forget": rows["forget"]} if splits.forget.kind == "indices" else {}
-    total = checksum(columns | named)
-    columns = {name: column for name, column in columns.items() if name != "part"}
+    # Indices may stand in a file, which can change, and what is memorised is an estimate.
+    follows = splits.forget.kind not in ("indices", "memorised")
+    shown = {name: column for name, column in columns.items() if name != "memorisation"}
+    total = checksum(shown if follows else shown | {"forget": rows["forget"]})
+    columns = {name: column for name, column in shown.items() if name != "part"}
     parts = {name: {k: v[own] for k, v in columns.items()} for name, own in rows.items()}
     lacking = set(range(classes)) - {splits.forget.label} - set(parts["retain"]["label"].tolist())
     if lacking:
@@ -110,8 +104,20 @@ def divide(columns: Columns, splits: Splits) -> Data:
     return Data(**parts, classes=classes, checksum=total)
 
 
-def read(dataset: str, arguments: Mapping[str, Any]) -> Columns:
-    """A dataset's columns, once its arguments have been checked.
+def read(dataset: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> Columns:
+    """Read a dataset.
+
+    Parameters
+    ----------
+    dataset : str
+        A name in `DATASETS`.
+    arguments : mapping of str to value
+        What that dataset takes.
+
+    Returns
+    -------
+    dict of ndarray
+        One row an example.
 
     Raises
     ------

@@ -23,14 +23,7 @@ def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
     CompetitionError
         If there are too few examples, or a person would be in two splits.
     """
-    rows = np.arange(len(columns["label"]))
-    if splits.published:
-        if "part" not in columns:
-            raise CompetitionError(
-                "splits.published: the publishers of this dataset did not divide it; "
-                "give splits.retain and splits.validation instead"
-            )
-        rows = rows[columns["part"] == TRAIN]
+    rows = trainable(columns, splits)
     identity = columns.get("person_id", columns["image_id"])
     forget = _forget(columns, rows, splits)
     others = np.setdiff1d(rows, forget)
@@ -45,6 +38,24 @@ def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
         return {"retain": others, "forget": forget} | parts
     retain, validation, test = _deal(others, identity[others], splits)
     return {"retain": retain, "forget": forget, "validation": validation, "test": test}
+
+
+def trainable(columns: Columns, splits: Splits) -> np.ndarray:
+    """The rows that may be in the forget set.
+
+    Raises
+    ------
+    CompetitionError
+        If the dataset should have been divided by its publishers, and was not.
+    """
+    if not splits.published:
+        return np.arange(len(columns["label"]))
+    if "part" not in columns:
+        raise CompetitionError(
+            "splits.published: the publishers of this dataset did not divide it; "
+            "give splits.retain and splits.validation instead"
+        )
+    return np.flatnonzero(columns["part"] == TRAIN)
 
 
 def _forget(columns: Columns, rows: np.ndarray, splits: Splits) -> np.ndarray:
@@ -62,28 +73,40 @@ def _forget(columns: Columns, rows: np.ndarray, splits: Splits) -> np.ndarray:
         case "identities":
             identity = columns["person_id"][rows]
             return rows[np.isin(identity, _chosen(np.unique(identity), forget, rng))]
+        case "memorised" if "memorisation" not in columns:
+            raise CompetitionError("splits.forget: nobody has measured what models memorise")
+        case "memorised":
+            order = np.argsort(-columns["memorisation"][rows], kind="stable")
+            return np.sort(rows[order[: _count(forget, len(rows))]])
         case _:  # "block" and "random"
             return _chosen(rows, forget, rng)
 
 
 def _chosen(candidates: np.ndarray, forget: Forget, rng: np.random.Generator) -> np.ndarray:
     """As many as the forget set takes: consecutive ones if it says where to start, else drawn."""
-    count = forget.count or round((forget.share or 1) * len(candidates))
+    count = _count(forget, len(candidates))
     end = (forget.start or 0) + count
-    if not len(candidates):
-        raise CompetitionError(f"splits.forget: no example has the label {forget.label}")
-    if not count:
-        raise CompetitionError(
-            f"splits.forget.share = {forget.share} of {len(candidates)} is less than one; "
-            "take a larger share"
-        )
-    if end > len(candidates):
-        raise CompetitionError(
-            f"the forget set ends at {end}, there are {len(candidates)} to choose from"
-        )
     if forget.start is not None:
         return candidates[forget.start : end]
     return np.sort(rng.choice(candidates, count, replace=False))
+
+
+def _count(forget: Forget, candidates: int) -> int:
+    """How many of the candidates the forget set takes."""
+    count = forget.count or round((forget.share or 1) * candidates)
+    end = (forget.start or 0) + count
+    if not candidates:
+        raise CompetitionError(f"splits.forget: no example has the label {forget.label}")
+    if not count:
+        raise CompetitionError(
+            f"splits.forget.share = {forget.share} of {candidates} is less than one; "
+            "take a larger share"
+        )
+    if end > candidates:
+        raise CompetitionError(
+            f"the forget set ends at {end}, there are {candidates} to choose from"
+        )
+    return count
 
 
 def _given(indices: tuple[int, ...] | str, rows: np.ndarray) -> np.ndarray:

@@ -10,10 +10,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from harness.epsilon import ForgettingQuality, confidences
-from harness.evaluation import ceiling_file
 from harness.leaderboard import Row
 from harness.pool import Pool, retain_sample
 from harness.report import figures
+from reference.ceiling import file as ceiling_file
 from reference.pools import Reference
 
 

@@ -93,7 +93,8 @@ def serve(
     else:
         from harness.sandbox.guest_run import execute
 
-        execute(start, job["name"], job["source"], job["threads"], seed, RESULT)
+        memory_mb = limits["gpu_memory_mb"]
+        execute(start, job["name"], job["source"], job["threads"], memory_mb, seed, RESULT)
 
 
 def _next_submission(control: socket.socket) -> Fds | None:

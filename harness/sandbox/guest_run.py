@@ -68,10 +68,19 @@ class Start:
         return cls(net, loaders, expected)  # type: ignore[arg-type]
 
 
-def execute(start: Start, name: str, source: str, threads: int, seed: int, result: int) -> NoReturn:
+def execute(
+    start: Start,
+    name: str,
+    source: str,
+    threads: int,
+    gpu_memory_mb: int,
+    seed: int,
+    result: int,
+) -> NoReturn:
     """Run the submission and write to `result`: b"W" and safetensors, or b"E" and JSON.
 
-    On a GPU (not verified on one): the model moves there, batches stay on the CPU.
+    On a GPU (not verified on one): the model moves there, batches stay on the CPU. Its memory is
+    bounded in good faith only: a run that lifts its own limit takes from those beside it.
     """
     # Bound now: the submission may replace what these names mean in their modules.
     send, leave, encode, describe = _send, os._exit, save, _describe
@@ -81,7 +90,11 @@ def execute(start: Start, name: str, source: str, threads: int, seed: int, resul
     try:
         unlearning = _load(name, source)
         _seed(seed)
-        net = start.net.to("cuda" if gpu_devices() and torch.cuda.is_available() else "cpu")
+        net = start.net
+        if gpu_devices() and torch.cuda.is_available():
+            total_mb = torch.cuda.mem_get_info()[1] >> 20
+            torch.cuda.set_per_process_memory_fraction(min(1.0, gpu_memory_mb / total_mb))
+            net = net.to("cuda")
         returned = unlearning(net, *start.loaders)
         reply = b"W" + encode(_weights(net if returned is None else returned, start.expected))
     except BaseException as error:

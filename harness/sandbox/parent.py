@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,19 @@ class WarmParent:
         self.require = require
         self._process: subprocess.Popen | None = None
         self._group: Path | None = None
+        self._starting = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Its inputs travel with it, so that a worker elsewhere needs no file of this machine."""
+        files = {path.name: path.read_bytes() for path in self.inputs.iterdir() if path.is_file()}
+        return {"require": self.require, "files": files}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._copy = tempfile.TemporaryDirectory(prefix="inputs-")  # goes when this object does
+        inputs = Path(self._copy.name)
+        for name, content in state["files"].items():
+            (inputs / name).write_bytes(content)
+        self.__init__(inputs, require=state["require"])  # type: ignore[misc]
 
     def __enter__(self) -> WarmParent:
         return self
@@ -72,9 +87,10 @@ class WarmParent:
         socket
             Its end of life is the server's too; its first message says that the server stands.
         """
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._start()
+        with self._starting:
+            if self._process is None or self._process.poll() is not None:
+                self.close()
+                self._start()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, walls.in_memory(setup) as file:
             try:

@@ -113,6 +113,31 @@ def test_a_random_forget_set_follows_the_seed(columns, forget, size):
     assert not np.array_equal(*rows)
 
 
+def test_the_most_memorised_of_what_may_be_trained_on_are_forgotten(columns):
+    plain = without(columns, "person_id") | {"memorisation": np.arange(60.0) * 37 % 60}
+    everything = split(plain, kind="memorised", count=4)["forget"]
+    assert set(everything) == {8, 21, 34, 47}
+    training = split(plain, kind="memorised", share=0.1, published=True)["forget"]
+    assert set(training) == set(np.argsort(-plain["memorisation"][:40])[:4])
+    with pytest.raises(CompetitionError, match="nobody has measured"):
+        split(without(plain, "memorisation"), kind="memorised", count=4)
+    with pytest.raises(CompetitionError, match="ends at 61, there are 60"):
+        split(plain, kind="memorised", count=61)
+
+
+def test_what_is_memorised_counts_by_the_forget_set_alone():
+    columns = data.read("digits")
+    splits = replace(DIGITS.splits, forget=Forget("memorised", count=9))
+    order = np.arange(1797.0)
+    one, same, other = (
+        data.divide(columns | {"memorisation": scores}, splits)
+        for scores in (order, order**2, -order)
+    )
+    assert set(one.forget["image_id"]) == set(range(1788, 1797))
+    assert "memorisation" not in one.retain
+    assert one.checksum == same.checksum != other.checksum
+
+
 def test_a_class_is_forgotten_whole_or_in_part(columns):
     plain = without(columns, "person_id")
     assert np.array_equal(split(plain, kind="class", label=2)["forget"], np.arange(2, 60, 4))

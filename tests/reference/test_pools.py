@@ -80,7 +80,7 @@ def test_a_submission_sees_its_inputs_and_no_test_image(workspace):
 def test_what_is_cached_is_not_trained_again(workspace, monkeypatch):
     first = prepare(QUICK, progress=False)
     monkeypatch.setattr(pools, "train", None)
-    monkeypatch.setattr(pools, "Parallel", None)  # would be called if anything were missing
+    monkeypatch.setattr(pools, "in_parallel", None)  # would be called if anything were missing
     again = prepare(QUICK, progress=False)
     assert np.array_equal(first.retrained.forget_logits, again.retrained.forget_logits)
     fewer = replace(QUICK, evaluation=replace(QUICK.evaluation, runs=16))

@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from harness import models
 from harness.competition import Model, Training
+from harness.data import Data
 from harness.fused import Fused, Separate
+from reference.pools import RETRAINED, train_task
 from reference.training import initialise, train
 
 DIGITS = Model("small_resnet", {"channels": 1, "classes": 5, "widths": [4, 8], "stem_stride": 2})
@@ -37,7 +41,7 @@ def images_of(channels, size, count=42):
     return images, (torch.rand(count, generator=generator) ** 2 * 5).long()
 
 
-def plain_loop(model, recipe, images, labels, seed):
+def plain_loop(model, recipe, images, labels, seed, weight=None):
     """The recipe as anyone would write it, for one model, without the harness."""
     net = initialise(model, seed).train()
     kinds = {
@@ -50,7 +54,8 @@ def plain_loop(model, recipe, images, labels, seed):
     )
     steps = recipe.epochs * -(-len(images) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    weight = 1 / labels.bincount() if recipe.class_weighted else None
+    if recipe.class_weighted and weight is None:
+        weight = 1 / labels.bincount()
     generator = torch.Generator().manual_seed(seed)
     for _ in range(recipe.epochs):
         for batch in torch.randperm(len(images), generator=generator).split(recipe.batch_size):
@@ -93,6 +98,55 @@ def test_class_weights_make_a_difference():
         for value in (False, True)
     )
     assert not torch.allclose(plain["fc.weight"], weighted["fc.weight"], atol=1e-3)
+
+
+def test_a_model_may_be_trained_on_its_own_part_of_the_images():
+    images, labels = images_of(1, 8)
+    rows = torch.stack([torch.arange(0, 42, 2), torch.arange(1, 42, 2)], dim=1)
+    states = train(DIGITS, ADAM, images, labels, [3, 14], rows).states()
+    weight = 1 / labels.bincount()  # of the whole, not of the part
+    for seed, own, state in zip([3, 14], rows.T, states, strict=True):
+        alone = plain_loop(DIGITS, ADAM, images[own], labels[own], seed, weight)
+        for name, tensor in alone.items():
+            torch.testing.assert_close(state[name], tensor, rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_changes_little_and_leaves_the_weights_whole():
+    images, labels = images_of(1, 8)
+    torch.set_default_dtype(torch.float32)
+    images = images.float()
+    full, reduced = (
+        train(DIGITS, replace(SGD, bfloat16=value), images, labels, [3, 14]).states()[0]
+        for value in (False, True)
+    )
+    assert reduced["fc.weight"].dtype == torch.float32
+    assert not torch.equal(full["conv1.weight"], reduced["conv1.weight"])
+    torch.testing.assert_close(full["conv1.weight"], reduced["conv1.weight"], rtol=0, atol=0.02)
+
+
+class Hungry(models.SmallResNet):
+    """Stands side by side only eight times: with more, memory ends as on a GPU."""
+
+    def forward(self, x):
+        if x.shape[1] > 8:
+            raise torch.OutOfMemoryError("no room for so many models")
+        return super().forward(x)
+
+
+def test_a_reference_is_trained_in_smaller_groups_where_memory_ends():
+    torch.set_default_dtype(torch.float32)
+    columns = {
+        "image": np.random.default_rng(0).random((42, 1, 8, 8), np.float32),
+        "label": np.arange(42) % 5,
+    }
+    observed = Data(columns, columns, columns, columns, 5, "")
+    hungry = Model("tests.reference.test_training:Hungry", DIGITS.arguments)
+    (_, some, _), (_, whole, _) = (
+        train_task(model, SGD, observed, (RETRAINED, 0)) for model in (hungry, DIGITS)
+    )
+    assert len(some) == len(whole) == 32
+    np.testing.assert_allclose(some.forget_logits, whole.forget_logits, atol=1e-2)
+    assert len(np.unique(some.forget_logits[:, 0, 0])) == 32
 
 
 def dropping(classes):

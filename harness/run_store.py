@@ -1,0 +1,98 @@
+"""What is kept of a submission's runs: their weights at first, then their outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.competition import LEVELS
+from harness.outputs import Observer
+from harness.pool import Pool
+from harness.sandbox import RunResult
+from harness.store import Store, StoreError
+
+TOGETHER = 16  # runs whose outputs are computed in one pass, which halves their time
+
+
+class RunStore(Store):
+    """A folder of runs.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is missing.
+    keep_weights : bool
+        Whether a run's weights stay when its outputs are computed.
+    """
+
+    def __init__(self, folder: Path, *, keep_weights: bool = False) -> None:
+        super().__init__(folder)
+        self.keep_weights = keep_weights
+
+    def put_run(self, run: int, result: RunResult, isolation: str) -> None:
+        """Keep a run's weights, and what else is to be known of it."""
+        self.put(
+            _name(run),
+            result.weights,
+            seconds=result.seconds,
+            peak_memory_mb=result.peak_memory_mb,
+            isolation=isolation,
+        )
+
+    def run_facts(self, run: int) -> dict[str, Any]:
+        """What is known of a run."""
+        return self.facts(_name(run))
+
+    def has_weights(self, count: int) -> bool:
+        """Whether the weights of `count` runs are still there."""
+        return all(self.holds(_name(run)) for run in range(count))
+
+    def missing(self, batch: range, require: str) -> list[int]:
+        """The runs of a batch that have to be done, or done again within better walls."""
+        least = LEVELS.index(require)
+        kept = [
+            run
+            for run in batch
+            if self.checksum(_name(run)) and LEVELS.index(self.run_facts(run)["isolation"]) >= least
+        ]
+        needed = not self.keep_weights or all(self.holds(_name(run)) for run in batch)
+        if needed and len(kept) == len(batch) and self.known_outputs(batch) is not None:
+            return []
+        return [run for run in batch if run not in kept or self.get(_name(run)) is None]
+
+    def outputs(self, batch: range, observer: Observer) -> Pool:
+        """The outputs of a batch of runs, computed once; the weights of a full one may go then."""
+        if (known := self.known_outputs(batch)) is not None:
+            return known
+        pool = observer.weights([self._weights(run) for run in batch])
+        self.put(_batch_name(batch), pool.arrays(), runs=self._checksums(batch))
+        if len(batch) == TOGETHER and not self.keep_weights:
+            for run in batch:
+                self.drop(_name(run))
+        return pool
+
+    def known_outputs(self, batch: range) -> Pool | None:
+        """The outputs of just these runs, not of others that had their numbers before."""
+        if self.facts(_batch_name(batch)).get("runs") != self._checksums(batch):
+            return None
+        arrays = self.get(_batch_name(batch))
+        return None if arrays is None else Pool(**arrays)
+
+    def _weights(self, run: int) -> dict[str, np.ndarray]:
+        weights = self.get(_name(run))
+        if weights is None:
+            raise StoreError(f"{self.folder}: the weights of run {run} were damaged; start again")
+        return weights
+
+    def _checksums(self, batch: range) -> list[str]:
+        return [self.checksum(_name(run)) for run in batch]
+
+
+def _name(run: int) -> str:
+    return f"run-{run:04d}"
+
+
+def _batch_name(batch: range) -> str:
+    return f"outputs-{batch.start:04d}-{batch.stop:04d}"
