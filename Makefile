@@ -4,7 +4,7 @@ PYTHON = python3
 HARNESS = .venv/bin/python -m harness
 OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check new reference leaderboard report test lint ablation bench clean
+.PHONY: evaluate check new reference leaderboard report repair test lint ablation bench clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
@@ -23,6 +23,10 @@ leaderboard: .venv/installed
 
 report: .venv/installed
 	@$(HARNESS) report --competition $(COMPETITION)
+
+repair: COMPETITION = digits_repair
+repair: .venv/installed
+	@$(HARNESS) repair --competition $(COMPETITION)
 
 test: .venv/installed
 	.venv/bin/python -m pytest

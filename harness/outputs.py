@@ -50,15 +50,15 @@ class Observer:
         forward : callable
             From images [B, channels, height, width] to logits [B, M, C].
         """
-        logits = {name: _logits(forward, images) for name, (images, _) in self._splits.items()}
+        found = {name: logits(forward, images) for name, (images, _) in self._splits.items()}
         accuracy = {
-            f"{name}_accuracy": (logits[name].argmax(-1) == labels[:, None]).double().mean(0)
+            f"{name}_accuracy": (found[name].argmax(-1) == labels[:, None]).double().mean(0)
             for name, (_, labels) in self._splits.items()
         }
-        labels = self._splits["test"][1][:, None].expand(logits["test"].shape[:2])
-        losses = cross_entropy(logits["test"].movedim(-1, 1), labels, reduction="none")
+        labels = self._splits["test"][1][:, None].expand(found["test"].shape[:2])
+        losses = cross_entropy(found["test"].movedim(-1, 1), labels, reduction="none")
         return Pool(
-            forget_logits=logits["forget"].transpose(0, 1).contiguous().numpy(),
+            forget_logits=found["forget"].transpose(0, 1).contiguous().numpy(),
             test_losses=losses.T.contiguous().numpy(),
             **{name: values.numpy() for name, values in accuracy.items()},
         )
@@ -68,5 +68,7 @@ def _tensors(columns: Columns) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
 
 
-def _logits(forward: Forward, images: Tensor) -> Tensor:
+@torch.inference_mode()
+def logits(forward: Forward, images: Tensor) -> Tensor:
+    """Logits [n, M, C] of M models on all the images, as many at a time as fit."""
     return torch.cat([forward(part) for part in images.split(max(1, PASS // images[0].numel()))])

@@ -30,6 +30,7 @@ def train(
     images: Tensor,
     labels: Tensor,
     seeds: Sequence[int],
+    rows: Tensor | None = None,
 ) -> Fused | Separate:
     """Train one model a seed, each with its own initialisation and batch order.
 
@@ -42,9 +43,12 @@ def train(
     model, recipe
         From the competition.
     images : Tensor [n, channels, height, width]
-    labels : Tensor [n], int64
+    labels : Tensor [n] or [n, M], int64
+        Of all models, or of each.
     seeds : sequence of int
         One a model.
+    rows : Tensor [k, M], int64, optional
+        The examples that each model is trained on, in the order of a column; all if None.
 
     Returns
     -------
@@ -54,13 +58,17 @@ def train(
     members = [initialise(model, seed) for seed in seeds]
     states = [member.state_dict() for member in members]
     kind = together(members[0], images[0])
+    labels = labels.view(len(images), -1).expand(-1, len(seeds))
+    if rows is None:
+        rows = torch.arange(len(images))[:, None].expand(-1, len(seeds))
     if kind is Fused:
-        return _train(Fused(members[0], states), recipe, images, labels, seeds).eval()
+        return _train(Fused(members[0], states), recipe, images, labels, seeds, rows).eval()
     trained = []
-    for member, state, seed in zip(members, states, seeds, strict=True):
+    for i, (member, state, seed) in enumerate(zip(members, states, seeds, strict=True)):
+        own = labels[:, [i]], [seed], rows[:, [i]]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # for what draws numbers of its own, as dropout does
-            alone = _train(Separate(member, [state]), recipe, images, labels, [seed])
+            alone = _train(Separate(member, [state]), recipe, images, *own)
         trained += alone.states()
     return Separate(members[0], trained).eval()
 
@@ -87,24 +95,34 @@ _Group = TypeVar("_Group", Fused, Separate)
 
 
 def _train(
-    group: _Group, recipe: Training, images: Tensor, labels: Tensor, seeds: Sequence[int]
+    group: _Group,
+    recipe: Training,
+    images: Tensor,
+    labels: Tensor,
+    seeds: Sequence[int],
+    rows: Tensor,
 ) -> _Group:
-    """Train all models of a group at once."""
+    """Train all models of a group at once, with `labels` [n, M] and `rows` [k, M]."""
     group.train()
     optimizer = _optimizer(recipe, group)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    batches = -(-len(images) // recipe.batch_size)
+    batches = -(-len(rows) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * batches)
-    weights = _weights(labels) if recipe.class_weighted else torch.ones(len(labels))
+    weights = torch.ones(labels.shape)
+    if recipe.class_weighted:
+        pairs = zip(labels.unbind(1), rows.unbind(1), strict=True)
+        weights = torch.stack([_weights(own, chosen) for own, chosen in pairs], dim=1)
     for _ in range(recipe.epochs):
-        order = torch.stack([torch.randperm(len(images), generator=g) for g in orders], dim=1)
-        for batch in order.split(recipe.batch_size):  # [B, M]
+        order = torch.stack([torch.randperm(len(rows), generator=g) for g in orders], dim=1)
+        for batch in rows.gather(0, order).split(recipe.batch_size):  # [B, M]
             logits = group(images[batch])
+            targets = labels.gather(0, batch)
             losses = cross_entropy(
-                logits.flatten(0, 1), labels[batch].flatten(), reduction="none"
+                logits.flatten(0, 1), targets.flatten(), reduction="none"
             ).view_as(batch)
+            share = weights.gather(0, batch)
             # The sum over models of each one's mean: its gradient is each model's own.
-            means = (weights[batch] * losses).sum(0) / weights[batch].sum(0)
+            means = (share * losses).sum(0) / share.sum(0)
             optimizer.zero_grad()
             means.sum().backward()
             optimizer.step()
@@ -127,7 +145,7 @@ def _optimizer(recipe: Training, group: torch.nn.Module) -> torch.optim.Optimize
             return torch.optim.SGD(group.parameters(), momentum=0.9, **settings)
 
 
-def _weights(labels: Tensor) -> Tensor:
-    """Of each example [n]: the same sum in each class, and 1 in the mean."""
-    counts = labels.bincount()
-    return (len(labels) / ((counts > 0).sum() * counts))[labels]
+def _weights(labels: Tensor, rows: Tensor) -> Tensor:
+    """Of each example [n]: over `rows` the same sum in each class, and 1 in the mean."""
+    counts = labels[rows].bincount(minlength=int(labels.max()) + 1)
+    return (len(rows) / ((counts > 0).sum() * counts))[labels]

@@ -9,7 +9,7 @@ import pytest
 from harness import leaderboard
 from harness.__main__ import main
 
-VERBS = ["evaluate", "check", "reference", "leaderboard", "report", "new"]
+VERBS = ["evaluate", "check", "reference", "leaderboard", "report", "repair", "new"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -77,7 +77,7 @@ def load(dataset: str, splits: Splits, arguments: Mapping[str, Any] = MappingPro
         If the dataset is unknown, missing or damaged, has too few examples, or the retain set
         lacks a class that is not the one to forget.
     """
-    columns = _read(dataset, arguments)
+    columns = read(dataset, arguments)
     classes = check(columns)
     rows = members(columns, splits)
     # Indices may stand in a file, which can change.
@@ -94,8 +94,14 @@ def load(dataset: str, splits: Splits, arguments: Mapping[str, Any] = MappingPro
     return Data(**parts, classes=classes, checksum=total)
 
 
-def _read(dataset: str, arguments: Mapping[str, Any]) -> Columns:
-    """The dataset's columns, once its arguments have been checked."""
+def read(dataset: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> Columns:
+    """A dataset's columns, undivided.
+
+    Raises
+    ------
+    CompetitionError
+        If the dataset is unknown, missing or damaged, or does not take these arguments.
+    """
     if dataset not in DATASETS:
         raise CompetitionError(f"no dataset {dataset!r}; there are: {', '.join(DATASETS)}")
     function = DATASETS[dataset]

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.sandbox import kernel
+from harness.sandbox import kernel, policy
 from harness.sandbox.guest_server import RESULT, Server
 from harness.sandbox.guest_walls import Walls, go_on_in_child
 
@@ -56,7 +56,13 @@ def main(control_fd: int, setup_fd: int) -> None:
 
 
 def serve(
-    start: Start, level: str, visible: Sequence[str], control: int, setup: int, complaints: int
+    start: Start,
+    level: str,
+    visible: Sequence[str],
+    control: int,
+    setup: int,
+    complaints: int,
+    *inputs: int,
 ) -> None:
     """Serve the runs of a submission.
 
@@ -68,6 +74,8 @@ def serve(
         JSON, written by `harness.sandbox.sandbox`.
     complaints : int
         Where errors of our own are printed to.
+    *inputs : int
+        `policy.OWN_INPUTS` of this submission's, or none.
     """
     for fd in (1, 2):
         os.dup2(complaints, fd)
@@ -75,6 +83,8 @@ def serve(
     with os.fdopen(setup) as file:
         job = json.load(file)
     _import_ahead(job["imports"], visible)
+    if inputs:
+        start = start.replaced(inputs)
     _freeze()
     _leave_threads()
     limits = job["limits"]
@@ -88,14 +98,14 @@ def serve(
     else:
         from harness.sandbox.guest_run import execute
 
-        execute(start, job["name"], job["source"], job["threads"], seed, RESULT)
+        execute(start, job, seed, RESULT)
 
 
 def _next_submission(control: socket.socket) -> Fds | None:
     """Fork for each submission: what `serve` takes in the children, None in the parent."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for the children
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 64, 3)
+        message, fds, _, _ = socket.recv_fds(control, 64, 3 + len(policy.OWN_INPUTS))
         if not message:
             break
         if os.fork() == 0:

@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import subprocess
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ class WarmParent:
         self.inputs = inputs
         self.require = require
         self._process: subprocess.Popen | None = None
+        self._starting = threading.Lock()
 
     def __enter__(self) -> WarmParent:
         return self
@@ -56,7 +59,9 @@ class WarmParent:
         """
         return levels.at_least(self.require)
 
-    def serve(self, setup: dict[str, Any], complaints: int) -> socket.socket:
+    def serve(
+        self, setup: dict[str, Any], complaints: int, inputs: Sequence[int] = ()
+    ) -> socket.socket:
         """Fork a server for a submission's runs.
 
         Parameters
@@ -65,21 +70,23 @@ class WarmParent:
             What `harness.sandbox.guest.serve` wants to know.
         complaints : int
             A descriptor for what it prints.
+        inputs : sequence of int
+            Descriptors of the `policy.OWN_INPUTS` that take the place of the parent's, if any.
 
         Returns
         -------
         socket
             Its end of life is the server's too; its first message says that the server stands.
         """
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._start()
+        with self._starting:
+            if self._process is None or self._process.poll() is not None:
+                self.close()
+                self._start()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, walls.in_memory(setup) as file:
             try:
-                socket.send_fds(
-                    self._control, [b"submission"], [theirs.fileno(), file.fileno(), complaints]
-                )
+                fds = [theirs.fileno(), file.fileno(), complaints, *inputs]
+                socket.send_fds(self._control, [b"submission"], fds)
             except OSError as error:
                 ours.close()
                 raise SandboxError(f"the sandbox is gone ({error}): {self.why()}") from None
