@@ -1,9 +1,9 @@
 """Data Shapley of a k-nearest-neighbour classifier, exactly (Jia et al. 2019, theorem 1).
 
-The game: training examples vote on each failure, K of them, the nearest in the features of the
-last layer; what a coalition earns is the share of its votes for the true label, mean over the
-failures. An example's Shapley value follows from its rank by one recursion from the farthest
-inwards. The score is minus the value: above zero does harm.
+The game: training examples vote on each failure and each validation example, K of them, the
+nearest in the features of the last layer; what a coalition earns is the mean share of its votes
+for the true label. An example's Shapley value follows from its rank by one recursion from the
+farthest inwards. The score is minus the value: above zero does harm.
 
 Hyperparameters
 ---------------
@@ -21,7 +21,8 @@ SIGNED = True  # forget all examples with a score above zero
 def identify(net, train, failures, val):
     net.eval()
     near, labels = features(net, train)
-    asked, true = features(net, failures)
+    pairs = zip(features(net, failures), features(net, val), strict=True)
+    asked, true = (torch.cat(pair) for pair in pairs)
     order = torch.cdist(asked, near).argsort(dim=1)
     values = torch.zeros(order.shape, dtype=torch.float64)
     values.scatter_(1, order, by_rank((labels[order] == true[:, None]).double()))

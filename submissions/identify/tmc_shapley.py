@@ -1,11 +1,11 @@
 """Data Shapley by truncated Monte Carlo (Ghorbani and Zou 2019), on the last layer.
 
-An example's Shapley value is what it adds to the last layer's performance on the failures when it
-joins those before it in a random order, mean over orders. An order is cut where the performance
-has come near that of the whole training set. The layer is refitted each time, exactly and cheaply:
-as a ridge regression of the labels, one-hot, on its inputs, which one more example changes by a
-rank of one (Sherman and Morrison). Performance is the mean score of the failures' true labels. The
-returned score is minus the value: above zero does harm.
+An example's Shapley value is what it adds to the last layer's performance when it joins those
+before it in a random order, mean over orders. An order is cut where the performance has come near
+that of the whole training set. The layer is refitted each time, exactly and cheaply: as a ridge
+regression of the labels, one-hot, on its inputs, which one more example changes by a rank of one
+(Sherman and Morrison). Performance is the mean score of the true labels of the failures and the
+validation set. The returned score is minus the value: above zero does harm.
 
 Hyperparameters
 ---------------
@@ -28,7 +28,8 @@ SIGNED = True  # forget all examples with a score above zero
 def identify(net, train, failures, val):
     net.eval()
     inputs, labels = features(net, train)
-    asked, true = features(net, failures)
+    pairs = zip(features(net, failures), features(net, val), strict=True)
+    asked, true = (torch.cat(pair) for pair in pairs)
     targets = one_hot(labels, int(max(labels.max(), true.max())) + 1).double()
     truth = one_hot(true, targets.shape[1]).double()
     return -shapley(inputs, targets, asked, truth)

@@ -9,8 +9,8 @@ LEARNING_RATE : of AdamW.
 import torch
 from torch.nn.functional import cross_entropy
 
-EPOCHS = 10
-LEARNING_RATE = 1e-3
+EPOCHS = 30
+LEARNING_RATE = 3e-4
 
 
 def repair(net, train, failures, val):
