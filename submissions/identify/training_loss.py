@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 @torch.no_grad()
 def identify(net, train, failures, val):
+    net.eval()
     device = next(net.parameters()).device
     losses = [
         cross_entropy(net(inputs.to(device)), targets.to(device), reduction="none")
