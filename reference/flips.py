@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,8 @@ def prepare(competition: RepairCompetition) -> Reference:
     folder = CACHE / f"{competition.name}-{fingerprint}"
     with lock(folder):
         stored = Store(folder)
-        chunks = range(-(-competition.evaluation.seeds // AT_ONCE))
+        seeds = range(competition.evaluation.seeds)
+        chunks = [seeds[i : i + AT_ONCE] for i in seeds[::AT_ONCE]]
         missing = [chunk for chunk in chunks if _read(stored, chunk) is None]
         found = Parallel(n_jobs=cpu_count(), return_as="generator")(
             delayed(_train)(competition, splits, chunk) for chunk in missing
@@ -98,9 +99,7 @@ def prepare(competition: RepairCompetition) -> Reference:
             for case in own:
                 _keep(stored, case)
         cases = [case for chunk in chunks for case in _read(stored, chunk) or ()]
-    return Reference(
-        competition, fingerprint, **splits, cases=tuple(cases[: competition.evaluation.seeds])
-    )
+    return Reference(competition, fingerprint, **splits, cases=tuple(cases))
 
 
 def flip(labels: np.ndarray, share: float, classes: int, rng: np.random.Generator) -> np.ndarray:
@@ -131,11 +130,13 @@ def _divide(competition: RepairCompetition) -> tuple[dict[str, Columns], str]:
     return parts, datasets.checksum(columns)
 
 
-def _train(competition: RepairCompetition, splits: Mapping[str, Columns], chunk: int) -> list[Case]:
-    """The cases of a chunk of the seeds."""
+def _train(
+    competition: RepairCompetition, splits: Mapping[str, Columns], seeds: Sequence[int]
+) -> list[Case]:
+    """The cases of some of the seeds."""
     torch.set_num_threads(1)
     columns, query = splits["train"], splits["query"]
-    recipe, seeds = competition.training, _seeds(chunk)
+    recipe = competition.training
     classes = int(columns["label"].max()) + 1
     labels = np.stack(
         [
@@ -168,19 +169,15 @@ def _rng(*words: int) -> np.random.Generator:
     return np.random.default_rng(words)
 
 
-def _seeds(chunk: int) -> range:
-    return range(chunk * AT_ONCE, (chunk + 1) * AT_ONCE)
-
-
 def _keep(stored: Store, case: Case) -> None:
     names = ("labels", "flipped", "failures", "held_out")
     stored.put(f"original-{case.seed}", case.weights)
     stored.put(f"flips-{case.seed}", {name: getattr(case, name) for name in names})
 
 
-def _read(stored: Store, chunk: int) -> list[Case] | None:
+def _read(stored: Store, seeds: Sequence[int]) -> list[Case] | None:
     cases = []
-    for seed in _seeds(chunk):
+    for seed in seeds:
         arrays, weights = stored.get(f"flips-{seed}"), stored.get(f"original-{seed}")
         if arrays is None or weights is None:
             return None

@@ -76,12 +76,6 @@ def write(path: Path, rows: Sequence[Row]) -> pd.DataFrame:
     return frame
 
 
-def read(path: Path) -> pd.DataFrame:
-    """The rows that `write` wrote."""
-    # A participant's identifier may be called "null".
-    return pd.read_csv(path, keep_default_na=False, na_values={n: [""] for n in COLUMNS})
-
-
 def table(frame: pd.DataFrame) -> str:
     """The rows as text."""
     time = frame["identify_fraction"].fillna(0) + frame["treat_fraction"]

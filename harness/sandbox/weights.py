@@ -94,8 +94,8 @@ def parse_scores(stream: bytes, count: int) -> np.ndarray:
     scores = _values(stream, header, start)["scores"]
     if scores.shape != (count,):
         raise _invalid_scores(
-            f"shape {list(scores.shape)}, not [{count}]; return one for each training example, "
-            "in the order of `train.dataset`."
+            f"scores of shape {list(scores.shape)}, not [{count}]; return one for each training "
+            "example, in the order of `train.dataset`."
         )
     if bad := int((~np.isfinite(scores)).sum()):
         raise _invalid_scores(f"NaN or infinite values, {bad} of {count}.")

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 
 from harness.repair import competition
 from harness.repair.competition import RepairCompetition
@@ -41,24 +40,27 @@ def identifier() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> RepairCompetition:
-    path = tmp_path_factory.mktemp("toml") / "small_repair.toml"
-    path.write_text(SMALL)
-    return competition.load(str(path))
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with its TOML, and its cache."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "small_repair.toml").write_text(SMALL)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def reference(
-    small: RepairCompetition, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Reference]:
-    """Its flips and originals, trained in a folder of their own."""
-    here, threads = Path.cwd(), torch.get_num_threads()
-    os.chdir(tmp_path_factory.mktemp("cache"))
+def small(workspace: Path) -> RepairCompetition:
+    return competition.load(str(workspace / "small_repair.toml"))
+
+
+@pytest.fixture(scope="session")
+def reference(small: RepairCompetition, workspace: Path) -> Reference:
+    """Its flips and originals."""
+    here = Path.cwd()
+    os.chdir(workspace)
     try:
-        yield prepare(small)
+        return prepare(small)
     finally:
         os.chdir(here)
-        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,8 @@ def test_the_splits_share_no_image_and_tell_no_place_in_the_data(reference):
         assert split["image_id"].tolist() == list(range(len(split["label"])))
 
 
-def test_the_cache_gives_the_same_cases(reference):
+def test_the_cache_gives_the_same_cases(reference, workspace, monkeypatch):
+    monkeypatch.chdir(workspace)
     for kept, case in zip(prepare(reference.competition).cases, reference.cases, strict=True):
         assert np.array_equal(kept.flipped, case.flipped)
         assert np.array_equal(kept.weights["fc.weight"], case.weights["fc.weight"])
