@@ -1,6 +1,8 @@
 """From files in folders to rows, a curve and a page: what is at fault gets its verdict."""
 
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,17 +28,19 @@ def read(results):
     return pd.read_csv(results / "leaderboard.csv").fillna({"treatment": ""})
 
 
-@pytest.fixture
-def evaluated(reference, workspace, monkeypatch):
-    """The workspace after `harness repair`."""
-    monkeypatch.chdir(workspace)
+@pytest.fixture(scope="module")
+def evaluated(reference, workspace):
+    """The results of `harness repair` in the workspace, which stays the current folder."""
+    here = Path.cwd()
+    os.chdir(workspace)
     for name, text in FILES.items():
         path = workspace / "submissions" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     shutil.copy(ROOT / "submissions/retrain.py", workspace / "submissions")
     assert main(["repair", "--competition", "small_repair.toml"]) == 0
-    return workspace / "results/small_repair"
+    yield workspace / "results/small_repair"
+    os.chdir(here)
 
 
 def test_rows_curve_and_page(evaluated):
@@ -81,7 +85,7 @@ def test_an_interrupted_repair_goes_on_and_ends_the_same(evaluated):
     assert read(evaluated)[timeless].equals(before[timeless])
 
 
-def test_a_missing_treatment_is_the_hosts_fault(evaluated, capsys):
-    (evaluated.parents[1] / "submissions/retrain.py").unlink()
-    assert main(["repair", "--competition", "small_repair.toml"]) == 2
+def test_a_missing_treatment_is_the_hosts_fault(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["repair", "--competition", "digits_repair"]) == 2
     assert "evaluation.treatments: submissions/retrain.py does not exist" in capsys.readouterr().err
