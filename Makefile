@@ -5,7 +5,7 @@ HARNESS = .venv/bin/python -m harness
 WHO = $(if $(WORKERS),--workers $(WORKERS)) $(if $(CLUSTER),--cluster $(CLUSTER))
 OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO) $(if $(ISOLATION),--require-isolation $(ISOLATION))
 
-.PHONY: evaluate check new competition reference leaderboard report test lint lock ablation bench bench-gpu clean
+.PHONY: evaluate check new competition reference leaderboard report repair test lint lock ablation bench bench-gpu clean
 
 evaluate: .venv/installed
 	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
@@ -27,6 +27,10 @@ leaderboard: .venv/installed
 
 report: .venv/installed
 	@$(HARNESS) report --competition $(COMPETITION)
+
+repair: COMPETITION = digits_repair
+repair: .venv/installed
+	@$(HARNESS) repair --competition $(COMPETITION)
 
 test: .venv/installed
 	.venv/bin/python -m pytest

@@ -119,6 +119,20 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--competition", default="digits", help=_COMPETITION)
     report.set_defaults(command=_report)
 
+    repair = verbs.add_parser(
+        "repair",
+        help="find the examples that make models fail, forget them, and see who is repaired",
+        description="Run every file of submissions/identify/ and submissions/repair/ with the "
+        "competition's treatments, and print and draw what they repair.",
+        epilog="example: python -m harness repair --competition digits_repair",
+    )
+    repair.add_argument(
+        "--competition",
+        default="digits_repair",
+        help="a name in reference/, or a TOML file (default: digits_repair)",
+    )
+    repair.set_defaults(command=_repair)
+
     new = verbs.add_parser(
         "new",
         help="start a submission: a copy of the template, under a name of yours",
@@ -249,6 +263,16 @@ def _leaderboard(options: argparse.Namespace) -> int:
         print(frame.to_json(orient="records", indent=1))
     else:
         print(f"{leaderboard.table(frame)}\n\n{path}")
+    return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from harness.repair import evaluation, leaderboard
+
+    frame = evaluation.repair(options.competition)
+    print(leaderboard.table(frame))
+    for row in frame[frame["status"] != "scored"].itertuples():
+        print(f"\n{row.identifier} {row.treatment}: {row.status}\n{row.message}")
     return 0
 
 

@@ -58,19 +58,19 @@ class Observer:
             From images [B, channels, height, width] to logits [B, M, C], on the GPU if there
             is one.
         """
-        logits = {
+        found = {
             name: forward_all(forward, images).cpu() for name, (images, _) in self._splits.items()
         }
         accuracy = {
-            f"{name}_accuracy": (logits[name].argmax(-1) == labels[:, None]).double().mean(0)
+            f"{name}_accuracy": (found[name].argmax(-1) == labels[:, None]).double().mean(0)
             for name, (_, labels) in self._splits.items()
         }
-        labels = self._splits["test"][1][:, None].expand(logits["test"].shape[:2])
-        losses = cross_entropy(logits["test"].movedim(-1, 1), labels, reduction="none")
-        sample = retain_sample(len(logits["retain"]))
+        labels = self._splits["test"][1][:, None].expand(found["test"].shape[:2])
+        losses = cross_entropy(found["test"].movedim(-1, 1), labels, reduction="none")
+        sample = retain_sample(len(found["retain"]))
         return Pool(
-            forget_logits=logits["forget"].transpose(0, 1).contiguous().numpy(),
-            retain_logits=logits["retain"][sample].transpose(0, 1).contiguous().numpy(),
+            forget_logits=found["forget"].transpose(0, 1).contiguous().numpy(),
+            retain_logits=found["retain"][sample].transpose(0, 1).contiguous().numpy(),
             test_losses=losses.T.contiguous().numpy(),
             **{name: values.numpy() for name, values in accuracy.items()},
         )
@@ -82,6 +82,6 @@ def _tensors(columns: Columns) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def forward_all(forward: Forward, images: Tensor) -> Tensor:
-    """Logits of many images, in passes of a size that suits the device; see `Observer.fused`."""
+    """Logits [n, M, C] of M models on all the images, as many at a time as fit."""
     size = max(1, PASS[device().type] // images[0].numel())
     return torch.cat([forward(part.to(device())) for part in images.split(size)])

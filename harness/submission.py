@@ -13,13 +13,20 @@ from harness import notebook
 
 SUFFIXES = (".py", ".ipynb")
 LARGEST = {".py": 1 << 20, ".ipynb": 1 << 25}  # bytes; a notebook's cells have outputs too
-PARAMETERS = 4  # net, retain, forget, val
+PARAMETERS = 4
+# What a file may define, and what it is called with.
+FUNCTIONS = {
+    "unlearning": "net, retain, forget, val",
+    "identify": "net, train, failures, val",
+    "repair": "net, train, failures, val",
+}
 VERDICTS = (
     "invalid_submission",
     "crashed",
     "timeout",
     "out_of_memory",
     "invalid_weights",
+    "invalid_scores",
     "sandbox_violation",
 )
 
@@ -63,6 +70,8 @@ class Submission:
         Of `source`, in hexadecimal.
     imports : tuple of str
         Modules outside the standard library that its import statements name.
+    function : str
+        Which of `FUNCTIONS` is called.
     """
 
     name: str
@@ -70,10 +79,11 @@ class Submission:
     source: bytes
     sha256: str
     imports: tuple[str, ...]
+    function: str = "unlearning"
 
 
-def read(path: Path) -> Submission:
-    """Read a submission.
+def read(path: Path, function: str = "unlearning") -> Submission:
+    """Read a submission, of which this function is to be called.
 
     Raises
     ------
@@ -84,9 +94,9 @@ def read(path: Path) -> Submission:
     """
     source = _source(path)
     tree = _parse(source, path.name)
-    _check_signature(tree)
+    _check_signature(tree, function)
     digest = hashlib.sha256(source).hexdigest()
-    return Submission(path.stem, path, source, digest, _third_party_imports(tree))
+    return Submission(path.stem, path, source, digest, _third_party_imports(tree), function)
 
 
 def find(folder: Path) -> list[Path]:
@@ -134,25 +144,25 @@ def _parse(source: bytes, filename: str) -> ast.Module:
         raise _invalid(f"{filename} cannot be parsed: {error}") from None
 
 
-def _check_signature(tree: ast.Module) -> None:
-    """A plain `def unlearning` is checked here; one bound in another way, when it is called."""
+def _check_signature(tree: ast.Module, function: str) -> None:
+    """A plain `def` is checked here; one bound in another way, when it is called."""
     definitions = [
         node
         for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "unlearning"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function
     ]
     if definitions:
         _check_parameters(definitions[-1])
-    elif not any("unlearning" in _bound_names(node) for node in tree.body):
+    elif not any({function, "*"} & _bound_names(node) for node in tree.body):
         raise _invalid(
-            "the file defines no function `unlearning`; write "
-            "`def unlearning(net, retain, forget, val):` at its top level."
+            f"the file defines no function `{function}`; write "
+            f"`def {function}({FUNCTIONS[function]}):` at its top level."
         )
 
 
 def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     if isinstance(function, ast.AsyncFunctionDef):
-        raise _invalid("`unlearning` is `async`; it has to be an ordinary function.")
+        raise _invalid(f"`{function.name}` is `async`; it has to be an ordinary function.")
     arguments = function.args
     positional = len(arguments.posonlyargs) + len(arguments.args)
     required = positional - len(arguments.defaults)
@@ -162,14 +172,14 @@ def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     too_few = positional < PARAMETERS and arguments.vararg is None
     if too_few or required > PARAMETERS or unfilled:
         raise _invalid(
-            f"`unlearning` on line {function.lineno} cannot be called with four positional "
-            "arguments (net, retain, forget, val); it takes "
+            f"`{function.name}` on line {function.lineno} cannot be called with four positional "
+            f"arguments ({FUNCTIONS[function.name]}); it takes "
             f"({ast.unparse(arguments)}). More parameters need defaults."
         )
 
 
 def _bound_names(node: ast.stmt) -> set[str]:
-    """Names that a top-level statement, or one nested in it, may bind."""
+    """Names that a top-level statement, or one nested in it, may bind; "*" is any name."""
     names: set[str] = set()
     for child in ast.walk(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
@@ -178,8 +188,7 @@ def _bound_names(node: ast.stmt) -> set[str]:
             names.add(child.asname or child.name)
         elif isinstance(child, ast.FunctionDef):
             names.add(child.name)
-    # `from somewhere import *` may bind anything.
-    return names | ({"unlearning"} if "*" in names else set())
+    return names
 
 
 def _third_party_imports(tree: ast.Module) -> tuple[str, ...]:

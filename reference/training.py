@@ -70,30 +70,32 @@ def train(
     model, recipe
         From the competition.
     images : Tensor [n, channels, height, width]
-    labels : Tensor [n], int64
+    labels : Tensor [n] or [n, M], int64
+        Of all models, or of each.
     seeds : sequence of int
         One a model.
-    rows : Tensor [m, models], int64, optional
-        Which of the images each model is trained on; all if None.
+    rows : Tensor [k, M], int64, optional
+        The examples that each model is trained on, in the order of a column; all if None.
 
     Returns
     -------
     Fused or Separate
         The trained models, in evaluation mode, on the GPU if there is one.
     """
-    if rows is None:
-        rows = torch.arange(len(images))[:, None].expand(-1, len(seeds))
     members = [initialise(model, seed) for seed in seeds]
     states = [member.state_dict() for member in members]
     kind = together(members[0], images[0])
+    labels = labels.view(len(images), -1).expand(-1, len(seeds))
+    if rows is None:
+        rows = torch.arange(len(images))[:, None].expand(-1, len(seeds))
     if kind is Fused:
         return _train(Fused(members[0], states), recipe, images, labels, seeds, rows).eval()
     trained = []
-    own = rows.split(1, dim=1)
-    for member, state, seed, some in zip(members, states, seeds, own, strict=True):
+    for i, (member, state, seed) in enumerate(zip(members, states, seeds, strict=True)):
+        own = labels[:, [i]], [seed], rows[:, [i]]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # for what draws numbers of its own, as dropout does
-            alone = _train(Separate(member, [state]), recipe, images, labels, [seed], some)
+            alone = _train(Separate(member, [state]), recipe, images, *own)
         trained += alone.states()
     return Separate(members[0], trained).eval().to(device())
 
@@ -139,27 +141,30 @@ def _train(
     seeds: Sequence[int],
     rows: Tensor,
 ) -> _Group:
-    """Train all models of a group at once."""
+    """Train all models of a group at once, with `labels` [n, M] and `rows` [k, M]."""
     group.train().to(device())
     optimizer = optimizer_of(recipe, group)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, recipe.epochs * -(-len(rows) // recipe.batch_size)
-    )
-    weights = _weights(labels) if recipe.class_weighted else torch.ones(len(labels))
+    batches = -(-len(rows) // recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * batches)
+    weights = torch.ones(labels.shape)
+    if recipe.class_weighted:
+        pairs = zip(labels.unbind(1), rows.unbind(1), strict=True)
+        weights = torch.stack([_weights(own, chosen) for own, chosen in pairs], dim=1)
     images, labels, weights = (t.to(device()) for t in (images, labels, weights))
     reduced = torch.autocast(device().type, torch.bfloat16, enabled=recipe.bfloat16)
     for _ in range(recipe.epochs):
         order = torch.stack([torch.randperm(len(rows), generator=g) for g in orders], dim=1)
-        order = rows.gather(0, order).to(device())
-        for batch in order.split(recipe.batch_size):  # [B, M]
+        for batch in rows.gather(0, order).to(device()).split(recipe.batch_size):  # [B, M]
             with reduced:
                 logits = group(images[batch])
+            targets = labels.gather(0, batch)
             losses = cross_entropy(
-                logits.flatten(0, 1).to(weights.dtype), labels[batch].flatten(), reduction="none"
+                logits.flatten(0, 1).to(weights.dtype), targets.flatten(), reduction="none"
             ).view_as(batch)
+            share = weights.gather(0, batch)
             # The sum over models of each one's mean: its gradient is each model's own.
-            means = (weights[batch] * losses).sum(0) / weights[batch].sum(0)
+            means = (share * losses).sum(0) / share.sum(0)
             optimizer.zero_grad()
             means.sum().backward()
             optimizer.step()
@@ -183,7 +188,7 @@ def optimizer_of(recipe: Training, group: torch.nn.Module) -> torch.optim.Optimi
             return torch.optim.SGD(group.parameters(), momentum=0.9, **settings)
 
 
-def _weights(labels: Tensor) -> Tensor:
-    """Of each example [n]: the same sum in each class, and 1 in the mean."""
-    counts = labels.bincount()
-    return (len(labels) / ((counts > 0).sum() * counts))[labels]
+def _weights(labels: Tensor, rows: Tensor) -> Tensor:
+    """Of each example [n]: over `rows` the same sum in each class, and 1 in the mean."""
+    counts = labels[rows].bincount(minlength=int(labels.max()) + 1)
+    return (len(rows) / ((counts > 0).sum() * counts))[labels]

@@ -12,7 +12,7 @@ import pytest
 from harness import leaderboard
 from harness.__main__ import main
 
-VERBS = ["evaluate", "check", "reference", "leaderboard", "report", "new", "competition"]
+VERBS = ["evaluate", "check", "reference", "leaderboard", "report", "repair", "new", "competition"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

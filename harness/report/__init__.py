@@ -77,27 +77,40 @@ def _render(
     limits: tuple[float, float],
     no_reference: bool,
 ) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        environment(_HERE)
+        .get_template("page.html")
+        .render(
+            competition=competition,
+            sections=sections,
+            axis=figures.interval_axis(limits),
+            note=NO_REFERENCE if no_reference else "",
+            script=Markup(script),
+            script_hash=digest,
+            style=style(),
+            unlearned=figures.UNLEARNED,
+            retrained=figures.RETRAINED,
+        )
+    )
+
+
+def environment(folder: Path) -> jinja2.Environment:
+    """Templates of a folder, in which every value is escaped and none may be missing."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html").render(
-        competition=competition,
-        sections=sections,
-        axis=figures.interval_axis(limits),
-        note=NO_REFERENCE if no_reference else "",
-        script=Markup(script),
-        script_hash=digest,
-        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-        unlearned=figures.UNLEARNED,
-        retrained=figures.RETRAINED,
-    )
+
+
+def style() -> Markup:
+    """The style sheet of every page."""
+    return Markup((_HERE / "page.css").read_text(encoding="utf-8"))
 
 
 def _printable(value: object) -> object:

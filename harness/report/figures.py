@@ -193,6 +193,21 @@ def per_run(
     return _svg(figure, label)
 
 
+@rc_context(_STYLE)
+def curves(lines: Mapping[str, tuple[Sequence[float], np.ndarray]], across: str, up: str) -> Markup:
+    """Lines by name: where their points lie, and [points, 3] of value, low end and high end."""
+    figure, axes = _axes(_WIDTH, 3.2)
+    for i, (name, (places, values)) in enumerate(lines.items()):
+        value, low, high = values.T
+        axes.errorbar(
+            places, value, [value - low, high - value], label=name, color=f"C{i % 10}",
+            marker="os^vD<>Pph"[i % 10], markersize=3.5, linewidth=1.2, elinewidth=0.6,
+        )  # fmt: skip
+    axes.set(xlabel=across, ylabel=up)
+    figure.legend(loc="outside upper left", ncols=2)
+    return _svg(figure, f"{up} against {across}")
+
+
 def picture(pixels: np.ndarray) -> str:
     """An image [channels, height, width] as a data URL, its values stretched to what PNG shows."""
     low, high = float(pixels.min()), float(pixels.max())

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.sandbox import kernel
+from harness.sandbox import kernel, policy
 from harness.sandbox.cgroup import RunGroups
 from harness.sandbox.guest_server import RESULT, Server
 from harness.sandbox.guest_walls import Walls, go_on_in_child
@@ -57,7 +57,12 @@ def main(control_fd: int, setup_fd: int) -> None:
 
 
 def serve(
-    start: Start, setup: dict[str, Any], control: int, submission: int, complaints: int
+    start: Start,
+    setup: dict[str, Any],
+    control: int,
+    submission: int,
+    complaints: int,
+    *inputs: int,
 ) -> None:
     """Serve the runs of a submission.
 
@@ -71,6 +76,8 @@ def serve(
         JSON, written by `harness.sandbox.sandbox`.
     complaints : int
         Where errors of our own are printed to.
+    *inputs : int
+        `policy.OWN_INPUTS` of this submission's, or none.
     """
     for fd in (1, 2):
         os.dup2(complaints, fd)
@@ -78,6 +85,8 @@ def serve(
     with os.fdopen(submission) as file:
         job = json.load(file)
     _import_ahead(job["imports"], setup["visible"])
+    if inputs:
+        start = start.replaced(inputs)
     _freeze()
     _leave_threads()
     limits = job["limits"]
@@ -93,15 +102,14 @@ def serve(
     else:
         from harness.sandbox.guest_run import execute
 
-        memory_mb = limits["gpu_memory_mb"]
-        execute(start, job["name"], job["source"], job["threads"], memory_mb, seed, RESULT)
+        execute(start, job, seed, RESULT)
 
 
 def _next_submission(control: socket.socket) -> Fds | None:
     """Fork for each submission: what `serve` takes in the children, None in the parent."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for the children
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 64, 3)
+        message, fds, _, _ = socket.recv_fds(control, 64, 3 + len(policy.OWN_INPUTS))
         if not message:
             break
         if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""Inside a run: execute the submission, seed, call it, send back its weights or its error."""
+"""Inside a run: execute the submission, seed, call it, send back its result or its error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,14 +21,14 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from safetensors.numpy import save
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from harness.data.batches import loader, read_split
+from harness.data.batches import Split, loader
 from harness.models import build
-from harness.sandbox.policy import REPORT_BYTES, gpu_devices
+from harness.sandbox.policy import OWN_INPUTS, REPORT_BYTES, gpu_devices
 
 _HINTS = {
     errno.ENOSPC: "The scratch directory is full; its size is limited.",
@@ -47,7 +47,8 @@ class Start:
     """What all runs of all submissions start from; a run has it copy-on-write."""
 
     net: nn.Module
-    loaders: tuple[DataLoader, DataLoader, DataLoader]
+    batch_size: int
+    splits: tuple[Split, Split, Split]
     expected: dict[str, torch.dtype]
 
     @classmethod
@@ -56,28 +57,44 @@ class Start:
         torch.set_num_threads(1)  # threads here would be missing in the forked runs, which hang
         competition = json.loads((inputs / "competition.json").read_text())
         net = build(competition["architecture"], **competition["arguments"])
-        original = load_file(inputs / "original.safetensors")
-        net.load_state_dict(original)
-        loaders = tuple(
-            loader(read_split(inputs / f"{split}.safetensors"), competition["batch_size"], shuffle)
-            for split, shuffle in (("retain", True), ("forget", True), ("validation", False))
+        start = cls._read(
+            net,
+            competition["batch_size"],
+            [(inputs / name).read_bytes() for name in OWN_INPUTS],
         )
+        _warm_up(net, start.loaders(True)[0])
+        save(_weights(net, start.expected, "unlearning"))
+        return start
+
+    def replaced(self, inputs: Sequence[int]) -> Start:
+        """The same architecture with other weights and splits, from descriptors of files."""
+        contents = []
+        for fd in inputs:
+            with os.fdopen(fd, "rb") as file:
+                contents.append(file.read())
+        return self._read(self.net, self.batch_size, contents)
+
+    def loaders(self, shuffle: bool) -> tuple[DataLoader, DataLoader, DataLoader]:
+        """Of the first split, the second and the validation set; the last is never shuffled."""
+        first, second, validation = self.splits
+        return (
+            loader(first, self.batch_size, shuffle),
+            loader(second, self.batch_size, shuffle),
+            loader(validation, self.batch_size, False),
+        )
+
+    @classmethod
+    def _read(cls, net: nn.Module, batch_size: int, contents: Sequence[bytes]) -> Start:
+        original, *splits = (load(content) for content in contents)
+        net.load_state_dict(original)
         expected = {name: tensor.dtype for name, tensor in original.items()}
-        _warm_up(net, loaders[0])
-        save(_weights(net, expected))
-        return cls(net, loaders, expected)  # type: ignore[arg-type]
+        return cls(net, batch_size, tuple(Split(s) for s in splits), expected)  # type: ignore[arg-type]
 
 
-def execute(
-    start: Start,
-    name: str,
-    source: str,
-    threads: int,
-    gpu_memory_mb: int,
-    seed: int,
-    result: int,
-) -> NoReturn:
-    """Run the submission and write to `result`: b"W" and safetensors, or b"E" and JSON.
+def execute(start: Start, job: dict[str, Any], seed: int, result: int) -> NoReturn:
+    """Run the submission and write to `result`: its weights or scores, or what ended it.
+
+    That is b"W" or b"S" and safetensors, or b"E" and JSON.
 
     On a GPU (not verified on one): the model moves there, batches stay on the CPU. Its memory is
     bounded in good faith only: a run that lifts its own limit takes from those beside it.
@@ -85,18 +102,25 @@ def execute(
     # Bound now: the submission may replace what these names mean in their modules.
     send, leave, encode, describe = _send, os._exit, save, _describe
     gc.enable()
-    torch.set_num_threads(threads)
+    name, function = job["name"], job["function"]
+    torch.set_num_threads(job["threads"])
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
-        unlearning = _load(name, source)
+        call = _load(name, job["source"], function, job["parameters"])
         _seed(seed)
         net = start.net
         if gpu_devices() and torch.cuda.is_available():
             total_mb = torch.cuda.mem_get_info()[1] >> 20
-            torch.cuda.set_per_process_memory_fraction(min(1.0, gpu_memory_mb / total_mb))
+            share = job["limits"]["gpu_memory_mb"] / total_mb
+            torch.cuda.set_per_process_memory_fraction(min(1.0, share))
             net = net.to("cuda")
-        returned = unlearning(net, *start.loaders)
-        reply = b"W" + encode(_weights(net if returned is None else returned, start.expected))
+        # Scores come in the order of the examples.
+        returned = call(net, *start.loaders(shuffle=function != "identify"))
+        if function == "identify":
+            reply = b"S" + encode({"scores": _scores(returned)})
+        else:
+            changed = net if returned is None else returned
+            reply = b"W" + encode(_weights(changed, start.expected, function))
     except BaseException as error:
         status, message = describe(error, f"{name}.py")
         reply = (
@@ -125,7 +149,7 @@ def _warm_up(net: nn.Module, loader: DataLoader) -> None:
         optimizer.step()
 
 
-def _load(name: str, source: str) -> Callable[..., Any]:
+def _load(name: str, source: str, function: str, parameters: str) -> Callable[..., Any]:
     """Execute the file as a module of its own name, and find the function."""
     filename = f"{name}.py"
     Path(filename).write_text(source, encoding="utf-8", newline="")
@@ -139,22 +163,21 @@ def _load(name: str, source: str) -> Callable[..., Any]:
     sys.argv = [filename]
     exec(compile(source.encode(), filename, "exec"), module.__dict__)
 
-    unlearning = getattr(module, "unlearning", None)
-    if not callable(unlearning):
-        raise _Fault("invalid_submission", "the file defines no function `unlearning`.")
+    call = getattr(module, function, None)
+    if not callable(call):
+        raise _Fault("invalid_submission", f"the file defines no function `{function}`.")
     try:
-        signature = inspect.signature(unlearning)
+        signature = inspect.signature(call)
     except (TypeError, ValueError):
-        return unlearning  # something built in: it will say so itself
+        return call  # something built in: it will say so itself
     try:
         signature.bind(*range(4))
     except TypeError as error:
         raise _Fault(
             "invalid_submission",
-            f"`unlearning{signature}` cannot be called as unlearning(net, retain, forget, val): "
-            f"{error}.",
+            f"`{function}{signature}` cannot be called as {function}({parameters}): {error}.",
         ) from None
-    return unlearning
+    return call
 
 
 def _seed(seed: int) -> None:
@@ -167,11 +190,30 @@ def _seed(seed: int) -> None:
     random.seed(seed)
 
 
-def _weights(returned: object, expected: dict[str, torch.dtype]) -> dict[str, np.ndarray]:
+def _scores(returned: object) -> np.ndarray:
+    """Real numbers as float64; their length and values are judged outside."""
+    try:
+        scores = torch.as_tensor(returned).detach().to("cpu")
+    except (TypeError, ValueError, RuntimeError):
+        raise _Fault(
+            "invalid_scores",
+            f"`identify` returned {_a(returned)}; return a tensor with one score for each "
+            "training example.",
+        ) from None
+    if scores.is_complex() or scores.dtype == torch.bool or scores.layout != torch.strided:
+        raise _Fault(
+            "invalid_scores", f"scores of type {scores.dtype} cannot be ranked; return floats."
+        )
+    return np.array(scores.double(), order="C")
+
+
+def _weights(
+    returned: object, expected: dict[str, torch.dtype], function: str
+) -> dict[str, np.ndarray]:
     if not isinstance(returned, nn.Module):
         raise _Fault(
             "invalid_submission",
-            f"`unlearning` returned {_a(returned)}; return the unlearned model "
+            f"`{function}` returned {_a(returned)}; return the changed model "
             "(a torch.nn.Module), or None after changing `net` in place.",
         )
     state = {}

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,9 @@ class WarmParent:
         """
         return levels.at_least(self.require)
 
-    def serve(self, setup: dict[str, Any], complaints: int) -> socket.socket:
+    def serve(
+        self, setup: dict[str, Any], complaints: int, inputs: Sequence[int] = ()
+    ) -> socket.socket:
         """Fork a server for a submission's runs.
 
         Parameters
@@ -81,6 +84,8 @@ class WarmParent:
             What `harness.sandbox.guest.serve` wants to know.
         complaints : int
             A descriptor for what it prints.
+        inputs : sequence of int
+            Descriptors of the `policy.OWN_INPUTS` that take the place of the parent's, if any.
 
         Returns
         -------
@@ -94,9 +99,8 @@ class WarmParent:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, walls.in_memory(setup) as file:
             try:
-                socket.send_fds(
-                    self._control, [b"submission"], [theirs.fileno(), file.fileno(), complaints]
-                )
+                fds = [theirs.fileno(), file.fileno(), complaints, *inputs]
+                socket.send_fds(self._control, [b"submission"], fds)
             except OSError as error:
                 ours.close()
                 raise SandboxError(f"the sandbox is gone ({error}): {self.why()}") from None

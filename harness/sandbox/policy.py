@@ -68,6 +68,14 @@ INPUT_FILES = (
     "empty.txt",
 )
 
+# What a submission may have of its own, in the place of the warm parent's.
+OWN_INPUTS = (
+    "original.safetensors",
+    "retain.safetensors",
+    "forget.safetensors",
+    "validation.safetensors",
+)
+
 # Where files that were written for the challenge look for things. A notebook's driver takes
 # `empty.txt` for a sign that there are no models to unlearn, and leaves it at that.
 _KAGGLE = {

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from harness.sandbox import policy, weights
 from harness.sandbox.errors import SandboxError
 from harness.sandbox.parent import PATIENCE, WarmParent
 from harness.sandbox.streams import Stream, clean, drain
-from harness.submission import VERDICTS, Submission, Verdict
+from harness.submission import FUNCTIONS, VERDICTS, Submission, Verdict
 
 _STATUS_BYTES = 1 << 16
 _GRACE = 120.0  # seconds that a busy machine may add to a run's limit
@@ -31,7 +32,8 @@ class RunResult:
     Attributes
     ----------
     weights : dict of str to ndarray
-        The unlearned model's state dict: names, dtypes and shapes of the original, all finite.
+        The changed model's state dict: names, dtypes and shapes of the original, all finite.
+        Of `identify`, its `scores` alone: one float64 for each training example, all finite.
     output : str
         What it printed, as far as `Limits.output_kb` keeps it.
     seconds : float
@@ -61,6 +63,8 @@ class Sandbox:
         What a run may use.
     threads : int
         Of torch, in a run.
+    inputs : Path, optional
+        A folder with this submission's own `policy.OWN_INPUTS`; the parent's if None.
 
     Attributes
     ----------
@@ -76,12 +80,21 @@ class Sandbox:
     """
 
     def __init__(
-        self, submission: Submission, parent: WarmParent, limits: Limits, *, threads: int = 1
+        self,
+        submission: Submission,
+        parent: WarmParent,
+        limits: Limits,
+        *,
+        threads: int = 1,
+        inputs: Path | None = None,
     ) -> None:
         self.level, self.missing = parent.isolation
         self._parent = parent
         self._limits = limits
-        self._wanted = weights.expected(parent.inputs / "original.safetensors")
+        folder = inputs or parent.inputs
+        self._wanted = weights.expected(folder / "original.safetensors")
+        self._examples = weights.expected(folder / "retain.safetensors")["label"].shape[0]
+        self._function = submission.function
         self._scratch = ""
         self._complaints = os.fdopen(os.memfd_create("complaints"), "rb")
         setup = {
@@ -90,8 +103,13 @@ class Sandbox:
             "source": submission.source.decode("utf-8"),
             "imports": submission.imports,
             "threads": threads,
+            "function": submission.function,
+            "parameters": FUNCTIONS[submission.function],
         }
-        self._control = parent.serve(setup, self._complaints.fileno())
+        with contextlib.ExitStack() as stack:
+            paths = [inputs / name for name in policy.OWN_INPUTS] if inputs else []
+            own = [stack.enter_context(path.open("rb")).fileno() for path in paths]
+            self._control = parent.serve(setup, self._complaints.fileno(), own)
         try:
             hello = self._control.recv(4096)
             if not hello:
@@ -209,16 +227,21 @@ class Sandbox:
 
     def _read(self, result: bytes) -> dict[str, np.ndarray]:
         kind, content = result[:1], result[1:]
-        if kind == b"W":
+        expected = b"S" if self._function == "identify" else b"W"
+        if kind == expected:
             try:
+                if kind == b"S":
+                    return {"scores": weights.parse_scores(content, self._examples)}
                 return weights.parse(content, self._wanted)
             except weights.Malformed as error:
                 raise Verdict("sandbox_violation", f"a forged result: {error}") from None
         if kind == b"E":
             raise _reported(content)
         if not kind:
-            raise Verdict("crashed", "its process ended itself before `unlearning` returned.")
-        raise Verdict("sandbox_violation", "a forged result: it is neither weights nor an error")
+            raise Verdict(
+                "crashed", f"its process ended itself before `{self._function}` returned."
+            )
+        raise Verdict("sandbox_violation", "a forged result: it is neither a result nor an error")
 
     def _why(self) -> str:
         """What the server complained of last, or what it was forked from."""

@@ -1,4 +1,4 @@
-"""Reading the weights that a run sends back: safetensors, checked as hostile input."""
+"""Reading the weights or scores that a run sends back: safetensors, checked as hostile input."""
 
 from __future__ import annotations
 
@@ -73,17 +73,47 @@ def parse(stream: bytes, wanted: dict[str, Entry]) -> dict[str, np.ndarray]:
     """
     header, start = _header(stream)
     _compare(header, wanted)
+    weights = _values(stream, header, start)
+    _check_finite(weights)
+    return weights
+
+
+def parse_scores(stream: bytes, count: int) -> np.ndarray:
+    """The scores [count] in a stream, float64.
+
+    Raises
+    ------
+    Malformed
+        If the stream is not what the harness's own code would have written.
+    Verdict
+        `invalid_scores`, if it is, but does not rank `count` examples.
+    """
+    header, start = _header(stream)
+    if list(header) != ["scores"] or header["scores"].dtype != "F64":
+        raise Malformed("something else than scores")
+    scores = _values(stream, header, start)["scores"]
+    if scores.shape != (count,):
+        raise _invalid_scores(
+            f"scores of shape {list(scores.shape)}, not [{count}]; return one for each training "
+            "example, in the order of `train.dataset`."
+        )
+    if bad := int((~np.isfinite(scores)).sum()):
+        raise _invalid_scores(f"NaN or infinite values, {bad} of {count}.")
+    if scores.min() == scores.max():
+        raise _invalid_scores("all equal values, which rank nothing.")
+    return scores
+
+
+def _values(stream: bytes, header: dict[str, Entry], start: int) -> dict[str, np.ndarray]:
     size = max(entry.end for entry in header.values())
     if len(stream) != start + size:
         raise Malformed(f"{len(stream) - start} bytes of data instead of {size}")
-    weights = {}
+    values = {}
     for name, entry in header.items():
         dtype = np.dtype(_DTYPES[entry.dtype])
-        count = math.prod(entry.shape)
-        values = np.frombuffer(stream, dtype, count, start + entry.start)
-        weights[name] = values.reshape(entry.shape).copy()
-    _check_finite(weights)
-    return weights
+        flat = np.frombuffer(stream, dtype, math.prod(entry.shape), start + entry.start)
+        values[name] = flat.reshape(entry.shape).copy()
+    return values
 
 
 def _header(stream: bytes) -> tuple[dict[str, Entry], int]:
@@ -185,6 +215,10 @@ def _names(names: list[str]) -> str:
 def _listed(items: list[str]) -> str:
     more = f" and {len(items) - _MANY} more" if len(items) > _MANY else ""
     return ", ".join(items[:_MANY]) + more
+
+
+def _invalid_scores(what: str) -> Verdict:
+    return Verdict("invalid_scores", f"`identify` returned {what}")
 
 
 def _invalid(message: str) -> Verdict:

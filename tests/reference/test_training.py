@@ -161,3 +161,18 @@ def test_a_model_with_dropout_follows_from_its_seed_alone():
     torch.manual_seed(1)
     alone = train(model, ADAMW, images, labels, [4]).states()[0]
     assert all(torch.equal(among[name], tensor) for name, tensor in alone.items())
+
+
+@pytest.mark.parametrize("model", [DIGITS, VIT], ids=["fused", "separate"])
+def test_models_with_labels_and_rows_of_their_own_end_as_they_would_alone(model):
+    channels, size = (1, 8) if model is DIGITS else (3, 16)
+    images, first = images_of(channels, size)
+    labels = torch.stack([first, (first + 1) % 5], dim=1)
+    order = torch.Generator().manual_seed(1)
+    rows = torch.stack([torch.randperm(42, generator=order)[:40] for _ in range(2)], dim=1)
+    states = train(model, ADAM, images, labels, [3, 4], rows).states()
+    for i, (seed, state) in enumerate(zip((3, 4), states, strict=True)):
+        chosen = rows[:, i]
+        alone = train(model, ADAM, images[chosen], labels[chosen, i], [seed]).states()[0]
+        for name, tensor in alone.items():
+            torch.testing.assert_close(state[name], tensor, msg=name)

@@ -86,3 +86,11 @@ def test_a_picture_is_stretched_to_what_can_be_seen(channels):
 
 def test_a_picture_of_one_value_can_be_drawn():
     assert figures.picture(np.ones((1, 2, 2), np.float32)).startswith("data:image/png;base64,")
+
+
+def test_curves_name_every_line_and_draw_its_interval():
+    values = np.array([[0.5, 0.4, 0.6], [0.7, 0.65, 0.75]])
+    drawn = figures.curves({"one": ([10, 20], values), "two": ([10, 20], values)}, "K", "accuracy")
+    assert 'aria-label="accuracy against K"' in drawn
+    assert ">one</text>" in drawn
+    assert ">two</text>" in drawn

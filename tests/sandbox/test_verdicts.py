@@ -26,7 +26,7 @@ CASES = {
     "tensors": ("import torch; x = torch.ones(1 << 30)", "out_of_memory", ["800 MiB", "peak"]),
     "disk": ("open('big', 'wb').write(bytes(17 << 20))", "crashed", ["scratch directory is full"]),
     "missing module": ("import notthere.deep", "invalid_submission", ["'notthere'", "install"]),
-    "string": ("return 'done'", "invalid_submission", ["type str", "return the unlearned model"]),
+    "string": ("return 'done'", "invalid_submission", ["type str", "return the changed model"]),
     "state dict": ("return net.state_dict()", "invalid_submission", ["OrderedDict"]),
     "architecture": (
         "import torchvision; return torchvision.models.resnet18()",

@@ -9,6 +9,7 @@ from tests.submissions.conftest import SUBMISSIONS, Digits, changed, snapshot
 DETERMINISTIC = {"noop", "neggrad"}  # the second, since all of the digits' forget set is a batch
 NAMES = [
     "bad_teacher",
+    "energy_alignment",
     "ewc_unlearning",
     "finetune",
     "finetune_noise",

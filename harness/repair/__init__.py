@@ -1,0 +1,1 @@
+"""The repair track: who finds the examples that make a model fail, and whose cure works."""

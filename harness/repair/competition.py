@@ -1,0 +1,152 @@
+"""A repair competition: its TOML file, parsed into frozen dataclasses and fingerprinted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.competition import LEVELS, Limits, Model, Training
+from harness.sources import CompetitionError, find, read
+from harness.tables import parse
+
+MIN_SEEDS = 2  # an interval needs as many
+YARDSTICK = "retrain"  # the treatment that seconds are measured by
+
+
+@dataclass(frozen=True)
+class Splits:
+    """How many examples each split has, drawn at random; the others are the test set.
+
+    Attributes
+    ----------
+    seed : int
+    train : int
+        What the model is trained on, in part with wrong labels.
+    query : int
+        Where the model's mistakes are looked for.
+    validation : int
+        Examples with their true labels, for the participant's own use.
+    """
+
+    seed: int
+    train: int
+    query: int
+    validation: int
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Wrong labels: this share of the training set's, each one of the other classes, evenly."""
+
+    share: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How identifiers and treatments are run and judged.
+
+    Attributes
+    ----------
+    seeds : int
+        Repetitions, each with flips and an original model of its own.
+    forget : int
+        K: how many of the training examples, those most to blame, become the forget set.
+    treatments : tuple of str
+        Stems of files in `submissions/`.
+    require_isolation : {"none", "partial", "full"}
+        The least isolation level to accept.
+    limits : Limits
+        Of a run.
+    """
+
+    seeds: int
+    forget: int
+    treatments: tuple[str, ...]
+    require_isolation: str = "none"
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class RepairCompetition:
+    """Everything that a repair depends on, but for the data itself and the submissions."""
+
+    name: str
+    dataset: str
+    splits: Splits
+    flips: Flips
+    model: Model
+    training: Training
+    evaluation: Evaluation
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self, data_checksum: str) -> str:
+        """Names what was trained on this data with these flips by this recipe."""
+        content = asdict(self)
+        for name in ("evaluation", "name", "data"):
+            del content[name]
+        text = json.dumps([content, data_checksum], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load(name: str) -> RepairCompetition:
+    """Read a repair competition.
+
+    Parameters
+    ----------
+    name : str
+        A name in `reference/`, or the path of a TOML file.
+
+    Raises
+    ------
+    CompetitionError
+        If the file is missing, is not TOML, has an unknown key, lacks one, or holds a value
+        that makes no sense.
+    """
+    path = find(name)
+    content = {"name": path.stem} | read(path)
+    try:
+        return _check(parse(RepairCompetition, content))
+    except ValueError as error:
+        raise CompetitionError(f"{path}: {error}") from None
+
+
+def _check(competition: RepairCompetition) -> RepairCompetition:
+    splits, evaluation, training = competition.splits, competition.evaluation, competition.training
+    positive = {
+        "splits.train": splits.train,
+        "splits.query": splits.query,
+        "splits.validation": splits.validation,
+        "training.epochs": training.epochs,
+        "training.batch_size": training.batch_size,
+        "training.learning_rate": training.learning_rate,
+        "evaluation.forget": evaluation.forget,
+    } | {f"evaluation.limits.{k}": v for k, v in asdict(evaluation.limits).items()}
+    for key, value in positive.items():
+        if value <= 0:
+            raise CompetitionError(f"{key} = {value} has to be positive")
+    for key, seed in {"splits.seed": splits.seed, "training.seed": training.seed}.items():
+        if seed < 0:
+            raise CompetitionError(f"{key} = {seed} cannot be negative")
+    if not 0 < competition.flips.share < 1:
+        raise CompetitionError(f"flips.share = {competition.flips.share} has to lie in (0, 1)")
+    if evaluation.seeds < MIN_SEEDS:
+        raise CompetitionError(
+            f"evaluation.seeds = {evaluation.seeds}: an interval needs at least {MIN_SEEDS}"
+        )
+    if YARDSTICK not in evaluation.treatments:
+        raise CompetitionError(
+            f"evaluation.treatments lacks {YARDSTICK!r}, by which the others' time is measured"
+        )
+    if evaluation.require_isolation not in LEVELS:
+        raise CompetitionError(
+            f"evaluation.require_isolation = {evaluation.require_isolation!r} is none of "
+            f"{', '.join(LEVELS)}"
+        )
+    if 2 * evaluation.forget > splits.train:
+        raise CompetitionError(
+            f"evaluation.forget = {evaluation.forget} is more than half of the {splits.train} "
+            "training examples; choose a smaller one, so that enough is left to train on"
+        )
+    return competition
