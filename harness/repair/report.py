@@ -13,6 +13,7 @@ from harness.repair.competition import RepairCompetition
 from harness.repair.curve import Points
 from harness.repair.scores import interval
 from harness.report import environment, figures, style
+from reference.flips import AT_ONCE
 
 PLOTS = {
     "held_out": "accuracy on held-out failures",
@@ -41,6 +42,7 @@ def write(
             {str(name): value for name, value in row.items() if pd.notna(value)}
             for row in frame.to_dict("records")
         ],
+        curve_seeds=min(competition.evaluation.seeds, AT_ONCE),
         plots={title: _plot(points, split, title) for split, title in PLOTS.items()},
         style=style(),
     )
