@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import shtab
+from harness.arguments import parser
 
 SUBMISSIONS = Path("submissions")
 HOST_FAULT = 2
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2 if the fault lies with the command, the competition or the machine; 130 if it was
         interrupted, and 141 if nobody reads its output any more, as a shell has these.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if not sys.stderr.isatty():  # a log keeps each state of a progress bar
         os.environ.setdefault("TQDM_MININTERVAL", "30")
     from harness.competition import CompetitionError
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from harness.store import StoreError
 
     try:
-        code = options.command(options)
+        code = COMMANDS[options.verb](options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -49,139 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="harness", description="Evaluate machine unlearning: run, score and rank submissions."
-    )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    evaluate = verbs.add_parser(
-        "evaluate",
-        help="run and score submissions, and print the leaderboard",
-        description="Run and score submissions, and print the leaderboard. "
-        "Files that are unchanged since they were scored are not run again.",
-        epilog="example: python -m harness evaluate submissions/mine.py --runs 64",
-    )
-    evaluate.add_argument(
-        "paths",
-        nargs="*",
-        type=Path,
-        metavar="FILE",
-        help="submitted .py or .ipynb files (default: all in submissions/)",
-    )
-    _common(evaluate)
-    evaluate.add_argument(
-        "--require-isolation",
-        choices=("none", "partial", "full"),
-        help="refuse to run under less (default: the competition's own)",
-    )
-    evaluate.add_argument("--json", action="store_true", help=_JSON)
-    evaluate.set_defaults(command=_evaluate)
-
-    check = verbs.add_parser(
-        "check",
-        help="run a submission twice and say whether it would be accepted",
-        description="Run a submission twice and say whether it would be accepted.",
-        epilog="example: python -m harness check submissions/mine.py",
-    )
-    check.add_argument("path", type=Path, metavar="FILE", help="a submitted .py or .ipynb file")
-    check.add_argument("--competition", default="digits", help=_COMPETITION)
-    check.set_defaults(command=_check)
-
-    reference = verbs.add_parser(
-        "reference",
-        help="train the original model and the retrained pools, where they are not cached",
-        description="Train the original model and the retrained pools, where they are not cached.",
-        epilog="example: python -m harness reference --competition digits",
-    )
-    _common(reference)
-    reference.set_defaults(command=_reference)
-
-    leaderboard = verbs.add_parser(
-        "leaderboard",
-        help="print the leaderboard as it stands",
-        description="Print the leaderboard as it stands.",
-        epilog="example: python -m harness leaderboard",
-    )
-    leaderboard.add_argument("--competition", default="digits", help=_COMPETITION)
-    leaderboard.add_argument("--json", action="store_true", help=_JSON)
-    leaderboard.set_defaults(command=_leaderboard)
-
-    report = verbs.add_parser(
-        "report",
-        help="draw the results as a page for a browser",
-        description="Draw the results as they stand as a page for a browser: report.html, beside "
-        "the leaderboard.",
-        epilog="example: python -m harness report --competition digits",
-    )
-    report.add_argument("--competition", default="digits", help=_COMPETITION)
-    report.set_defaults(command=_report)
-
-    repair = verbs.add_parser(
-        "repair",
-        help="find the examples that make models fail, forget them, and see who is repaired",
-        description="Run every file of submissions/identify/ and submissions/repair/ with the "
-        "competition's treatments, and print and draw what they repair.",
-        epilog="example: python -m harness repair --competition digits_repair",
-    )
-    repair.add_argument(
-        "--competition",
-        default="digits_repair",
-        help="a name in reference/, or a TOML file (default: digits_repair)",
-    )
-    repair.set_defaults(command=_repair)
-
-    new = verbs.add_parser(
-        "new",
-        help="start a submission: a copy of the template, under a name of yours",
-        description="Start a submission: a copy of the template, under a name of yours.",
-        epilog="example: python -m harness new mine",
-    )
-    new.add_argument("name", type=_name, metavar="NAME", help="of its row on the leaderboard")
-    new.set_defaults(command=_new)
-
-    competition = verbs.add_parser(
-        "competition",
-        help="start a competition from a folder of images",
-        description="Start a competition from a folder that holds one folder of images a class: "
-        "its splits are tried, reference/NAME.toml is written, and what it costs is estimated.",
-        epilog="example: python -m harness competition mine data/mine",
-    )
-    competition.add_argument("name", type=_name, metavar="NAME", help="of the competition")
-    competition.add_argument("folder", type=Path, metavar="FOLDER", help="of the images")
-    competition.set_defaults(command=_competition)
-    for verb in (evaluate, check, reference, leaderboard, report, competition):
-        for argument in verb._actions:
-            if argument.type is Path or argument.dest == "competition":
-                argument.complete = shtab.FILE  # type: ignore[attr-defined]
-    shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
-    return parser
-
-
-def _name(text: str) -> str:
-    if not text.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: use letters, digits and _")
-    return text
-
-
-_JSON = "print the leaderboard as JSON, one object a row, and nothing else to stdout"
-_COMPETITION = "a name in reference/, or a TOML file (default: digits)"
-
-
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--competition", default="digits", help=_COMPETITION)
-    parser.add_argument(
-        "--runs", type=int, metavar="N", help="models a pool (default: the competition's own)"
-    )
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument(
-        "--workers", type=int, metavar="N", help="how much is done at a time (default: every core)"
-    )
-    who.add_argument(
-        "--cluster", metavar="ADDRESS", help="a dask scheduler, whose workers do it instead"
-    )
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -316,6 +183,18 @@ def _drawn(options: argparse.Namespace, *, again: bool) -> Path:
     if not again and page.is_file() and page.stat().st_mtime >= board.stat().st_mtime:
         return page
     return report.write(competition.load(options.competition), folder)
+
+
+COMMANDS = {
+    "evaluate": _evaluate,
+    "check": _check,
+    "reference": _reference,
+    "leaderboard": _leaderboard,
+    "report": _report,
+    "repair": _repair,
+    "new": _new,
+    "competition": _competition,
+}
 
 
 if __name__ == "__main__":

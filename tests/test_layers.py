@@ -18,14 +18,16 @@ COMMON = {
 }
 # What each layer may import of the harness besides itself and the common ones.
 ALLOWED = {
+    "harness.arguments": set(),
     "harness.sources": set(),
     "harness.tables": set(),
     "harness.competition": {"harness.sources", "harness.tables"},
     "harness.store": set(),
     "harness.cluster": set(),
     "harness.device": set(),
+    "harness.orphans": set(),
     "harness.pool": set(),
-    "harness.workers": {"harness.cluster"},
+    "harness.workers": {"harness.cluster", "harness.orphans"},
     "harness.models": set(),
     "harness.fused": set(),
     "harness.notebook": set(),
@@ -97,6 +99,7 @@ ALLOWED = {
         "reference",
     },
     "harness.__main__": {
+        "harness.arguments",
         "harness.check",
         "harness.evaluation",
         "harness.hosting",

@@ -1,0 +1,133 @@
+"""What the command line understands."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import shtab
+
+_JSON = "print the leaderboard as JSON, one object a row, and nothing else to stdout"
+_COMPETITION = "a name in reference/, or a TOML file (default: digits)"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the whole command line; `verb` is what is to be done."""
+    whole = argparse.ArgumentParser(
+        prog="harness", description="Evaluate machine unlearning: run, score and rank submissions."
+    )
+    verbs = whole.add_subparsers(required=True, dest="verb", metavar="VERB")
+
+    evaluate = verbs.add_parser(
+        "evaluate",
+        help="run and score submissions, and print the leaderboard",
+        description="Run and score submissions, and print the leaderboard. "
+        "Files that are unchanged since they were scored are not run again.",
+        epilog="example: python -m harness evaluate submissions/mine.py --runs 64",
+    )
+    evaluate.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="submitted .py or .ipynb files (default: all in submissions/)",
+    )
+    _common(evaluate)
+    evaluate.add_argument(
+        "--require-isolation",
+        choices=("none", "partial", "full"),
+        help="refuse to run under less (default: the competition's own)",
+    )
+    evaluate.add_argument("--json", action="store_true", help=_JSON)
+
+    check = verbs.add_parser(
+        "check",
+        help="run a submission twice and say whether it would be accepted",
+        description="Run a submission twice and say whether it would be accepted.",
+        epilog="example: python -m harness check submissions/mine.py",
+    )
+    check.add_argument("path", type=Path, metavar="FILE", help="a submitted .py or .ipynb file")
+    check.add_argument("--competition", default="digits", help=_COMPETITION)
+
+    reference = verbs.add_parser(
+        "reference",
+        help="train the original model and the retrained pools, where they are not cached",
+        description="Train the original model and the retrained pools, where they are not cached.",
+        epilog="example: python -m harness reference --competition digits",
+    )
+    _common(reference)
+
+    leaderboard = verbs.add_parser(
+        "leaderboard",
+        help="print the leaderboard as it stands",
+        description="Print the leaderboard as it stands.",
+        epilog="example: python -m harness leaderboard",
+    )
+    leaderboard.add_argument("--competition", default="digits", help=_COMPETITION)
+    leaderboard.add_argument("--json", action="store_true", help=_JSON)
+
+    report = verbs.add_parser(
+        "report",
+        help="draw the results as a page for a browser",
+        description="Draw the results as they stand as a page for a browser: report.html, beside "
+        "the leaderboard.",
+        epilog="example: python -m harness report --competition digits",
+    )
+    report.add_argument("--competition", default="digits", help=_COMPETITION)
+
+    repair = verbs.add_parser(
+        "repair",
+        help="find the examples that make models fail, forget them, and see who is repaired",
+        description="Run every file of submissions/identify/ and submissions/repair/ with the "
+        "competition's treatments, and print and draw what they repair.",
+        epilog="example: python -m harness repair --competition digits_repair",
+    )
+    repair.add_argument(
+        "--competition",
+        default="digits_repair",
+        help="a name in reference/, or a TOML file (default: digits_repair)",
+    )
+
+    new = verbs.add_parser(
+        "new",
+        help="start a submission: a copy of the template, under a name of yours",
+        description="Start a submission: a copy of the template, under a name of yours.",
+        epilog="example: python -m harness new mine",
+    )
+    new.add_argument("name", type=_name, metavar="NAME", help="of its row on the leaderboard")
+
+    competition = verbs.add_parser(
+        "competition",
+        help="start a competition from a folder of images",
+        description="Start a competition from a folder that holds one folder of images a class: "
+        "its splits are tried, reference/NAME.toml is written, and what it costs is estimated.",
+        epilog="example: python -m harness competition mine data/mine",
+    )
+    competition.add_argument("name", type=_name, metavar="NAME", help="of the competition")
+    competition.add_argument("folder", type=Path, metavar="FOLDER", help="of the images")
+    for verb in verbs.choices.values():
+        for argument in verb._actions:
+            if argument.type is Path or argument.dest == "competition":
+                argument.complete = shtab.FILE  # type: ignore[attr-defined]
+    shtab.add_argument_to(whole, help="print a script that completes commands in your shell")
+    return whole
+
+
+def _name(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: use letters, digits and _")
+    return text
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--competition", default="digits", help=_COMPETITION)
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help="models a pool (default: the competition's own)"
+    )
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument(
+        "--workers", type=int, metavar="N", help="how much is done at a time (default: every core)"
+    )
+    who.add_argument(
+        "--cluster", metavar="ADDRESS", help="a dask scheduler, whose workers do it instead"
+    )
