@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import delayed
 
 from harness import data as datasets
 from harness.data import Columns
@@ -16,6 +16,7 @@ from harness.outputs import forward_all
 from harness.repair.competition import RepairCompetition
 from harness.sources import CompetitionError
 from harness.store import Store, lock
+from harness.workers import HERE
 from reference.training import train
 
 CACHE = Path("reference/cache")
@@ -92,9 +93,7 @@ def prepare(competition: RepairCompetition) -> Reference:
         seeds = range(competition.evaluation.seeds)
         chunks = [seeds[i : i + AT_ONCE] for i in seeds[::AT_ONCE]]
         missing = [chunk for chunk in chunks if _read(stored, chunk) is None]
-        found = Parallel(n_jobs=cpu_count(), return_as="generator")(
-            delayed(_train)(competition, splits, chunk) for chunk in missing
-        )
+        found = HERE.results(delayed(_train)(competition, splits, chunk) for chunk in missing)
         for own in found:
             for case in own:
                 _keep(stored, case)
