@@ -14,7 +14,7 @@ from reference.training import train
 from tests.cheats._play import player
 from tests.small import small_competition
 
-MODELS = 32
+MODELS = 64
 PASTED = """
 import base64
 import numpy as np
