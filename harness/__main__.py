@@ -89,7 +89,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _line(row: dict) -> str:
     if row["status"] == "scored":
-        return f"{row['submission']}: {row['score']:.3f}"
+        return f"{row['submission']}: {row['score']:.4f}"
     return f"{row['submission']}: {row['status']}\n{row['message']}\n"
 
 

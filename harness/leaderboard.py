@@ -106,16 +106,16 @@ def table(frame: pd.DataFrame) -> str:
 def _table(frame: pd.DataFrame, name: int) -> str:
     shown = frame.assign(
         interval=[
-            f"{low:.3f}-{high:.3f}" if pd.notna(low) else ""
+            f"{low:.4f}-{high:.4f}" if pd.notna(low) else ""
             for low, high in zip(frame["score_low"], frame["score_high"], strict=True)
         ],
         submission=frame["submission"].str.slice(0, name),
     )[list(PRINTED)].rename(columns=PRINTED)
-    numbers = dict.fromkeys(["score", "2023", "forget", "test"], "{:.3f}".format)
+    numbers = dict.fromkeys(["2023", "forget", "test"], "{:.3f}".format)
     return shown.to_string(
         index=False,
         na_rep="",
-        formatters={**numbers, "time": "{:.0%}".format},
+        formatters={**numbers, "score": "{:.4f}".format, "time": "{:.0%}".format},
     )
 
 

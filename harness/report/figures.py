@@ -262,7 +262,8 @@ def _svg(figure: Figure, label: str) -> Markup:
     text = buffer.getvalue()
     view = re.search(r'viewBox="([^"]*)"', text)[1]  # type: ignore[index]
     body = text[text.index("</defs>") + len("</defs>") :]  # after a style for the whole page
-    body = re.sub(r'<g id="[^"]*"', "<g", body).replace(_INK, "currentColor")
+    # The names of groups are the same in every plot, those of equal images in one.
+    body = re.sub(r'(<g|<image [^>]*?) id="[^"]*"', r"\1", body).replace(_INK, "currentColor")
     body = re.sub(r"\s*\n\s*", "\n", body)
     body = re.sub(r'(?<=[ "(]|-)(\d+\.\d\d)\d+(?=[ "\n])', r"\1", body)  # of a point, and no text
     opening = Markup('<svg role="img" aria-label="{}" viewBox="{}">').format(label, view)

@@ -109,8 +109,8 @@ def section(
         row["score_low"],
         row["score_high"],
         limits,
-        f"{name}: score {row['score']:.3f}, "
-        f"95 % interval {row['score_low']:.3f} to {row['score_high']:.3f}",
+        f"{name}: score {row['score']:.4f}, "
+        f"95 % interval {row['score_low']:.4f} to {row['score_high']:.4f}",
     )
     table = _examples(row, folder)
     if table is None:
