@@ -33,7 +33,7 @@ repair: .venv/installed
 	@$(HARNESS) repair --competition $(COMPETITION)
 
 test: .venv/installed
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/installed
 	.venv/bin/ruff check .

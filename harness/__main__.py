@@ -118,9 +118,9 @@ def _reference(options: argparse.Namespace) -> int:
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
-    from harness import competition, evaluation, leaderboard
+    from harness import competition, leaderboard
 
-    path = evaluation.results_folder(options.competition) / "leaderboard.csv"
+    path = leaderboard.results_folder(options.competition) / "leaderboard.csv"
     if not path.exists():
         competition.find(options.competition)
         print(f"error: there is no {path} yet: evaluate something first", file=sys.stderr)
@@ -176,9 +176,9 @@ def _report(options: argparse.Namespace) -> int:
 
 def _drawn(options: argparse.Namespace, *, again: bool) -> Path:
     """The report; one that is no older than the leaderboard is drawn only if asked to `again`."""
-    from harness import competition, evaluation, report
+    from harness import competition, leaderboard, report
 
-    folder = evaluation.results_folder(options.competition)
+    folder = leaderboard.results_folder(options.competition)
     page, board = folder / "report.html", folder / "leaderboard.csv"
     if not again and page.is_file() and page.stat().st_mtime >= board.stat().st_mtime:
         return page

@@ -30,7 +30,6 @@ from harness.workers import HERE, Workers
 from reference.ceiling import ceiling
 from reference.pools import Reference, prepare
 
-RESULTS = Path("results")
 LOG_BYTES = 1 << 20
 
 
@@ -104,7 +103,7 @@ def evaluate_all(
     """
     settings = competitions.load(competition, runs=runs, require_isolation=require_isolation)
     _check_names(paths)
-    results = results_folder(settings.name)
+    results = leaderboard.results_folder(settings.name)
     with store.lock(results):
         torch.set_num_threads(1)  # so that outputs do not depend on the number of cores
         reference = prepare(settings, progress, workers)
@@ -119,11 +118,6 @@ def evaluate_all(
                 row = evaluator.row(path)
                 leaderboard.update(results, evaluator.key)
                 yield row
-
-
-def results_folder(competition: str) -> Path:
-    """Where a competition's results are kept."""
-    return RESULTS / Path(competition).stem
 
 
 def runs_folder(folder: Path, fingerprint: str, sha256: str) -> Path:

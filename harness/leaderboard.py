@@ -39,7 +39,7 @@ COLUMNS = (
 )
 PRINTED = {
     "rank": "rank",
-    "submission": "submission",
+    "submission": "method",
     "score": "score",
     "interval": "95 % interval",
     "neurips2023_score": "2023",
@@ -50,6 +50,12 @@ PRINTED = {
 }
 NAME = 20  # characters of a submission's name in the printed table
 Row = dict[str, Any]
+RESULTS = Path("results")
+
+
+def results_folder(competition: str) -> Path:
+    """Where a competition's results are kept."""
+    return RESULTS / Path(competition).stem
 
 
 def read_row(folder: Path, runs: int) -> Row | None:

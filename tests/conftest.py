@@ -1,7 +1,9 @@
 """What several test files share."""
 
+import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,16 @@ import pytest
 def interruptible() -> None:
     """Ctrl-C works in what tests start, even if they run in a background job that ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_folder() -> Iterator[None]:
+    """Tests that run side by side do not see each other's temporary files."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # other users run submissions
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", None)
+        yield
 
 
 @pytest.fixture
