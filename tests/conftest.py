@@ -1,6 +1,5 @@
 """What several test files share."""
 
-import os
 import signal
 import subprocess
 import tempfile
@@ -20,7 +19,7 @@ def interruptible() -> None:
 def own_temporary_folder() -> Iterator[None]:
     """Tests that run side by side do not see each other's temporary files."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # other users run submissions
+        Path(folder).chmod(0o755)  # other users run submissions
         patch.setenv("TMPDIR", folder)
         patch.setattr(tempfile, "tempdir", None)
         yield
