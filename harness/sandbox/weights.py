@@ -205,7 +205,10 @@ def _check_finite(weights: dict[str, np.ndarray]) -> None:
         if values.dtype.kind == "f" and not np.isfinite(values).all()
     ]
     if bad:
-        raise _invalid(f"NaN or infinite values in {_names(bad)}.")
+        raise _invalid(
+            f"NaN or infinite values in {_names(bad)}. The training has diverged: try a lower "
+            "learning rate, or clip the gradients."
+        )
 
 
 def _names(names: list[str]) -> str:
