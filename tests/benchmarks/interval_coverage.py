@@ -4,17 +4,22 @@ The confidences are Gaussian; models share a part of their deviation over all th
 which examples correlate at 0.3. In every repetition all pools are new, and the score's mean over
 the repetitions is what its interval should hold. Two submissions of the same distribution are
 set against the same reference; putting them into different rank groups is a false difference.
+
+The whole panel takes hours, so the table is printed after every tenth repetition.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
 
 from harness.epsilon import forgetting_quality
+from harness.epsilon.attackers import DEFAULT_PANEL
 from harness.pool import Pool
-from harness.scoring import rank_groups, score
+from harness.scoring import Score, rank_groups, score
 
 # Shift, in standard deviations, and factor on the spread of the unlearned confidences.
 CASES = {
@@ -37,45 +42,73 @@ def pool(rng: np.random.Generator, models: int, examples: int, shift: float, sca
     return Pool(np.stack([phi, 0 * phi], axis=2), phi[:, :0], full, full, full, full)
 
 
+def repetition(
+    number: int, cases: Sequence[str], models: int, examples: int, attackers: Sequence[str]
+) -> dict[str, tuple[Score, Score]]:
+    """Two submissions of each case against a reference of their own."""
+    sizes = models, examples
+    labels = np.zeros(examples, dtype=int)
+    rng = np.random.default_rng([number])
+    retrained, second = pool(rng, *sizes, 0, 1), pool(rng, *sizes, 0, 1)
+    ceiling = forgetting_quality(second.forget_logits, retrained.forget_logits, labels, attackers)
+
+    def scored(rng: np.random.Generator, case: str) -> Score:
+        return score(pool(rng, *sizes, *CASES[case]), retrained, ceiling, labels, attackers)
+
+    pairs = {}
+    for case in cases:
+        # A case's numbers do not depend on which others are asked for.
+        rng = np.random.default_rng([number, 1 + [*CASES].index(case)])
+        pairs[case] = scored(rng, case), scored(rng, case)
+    return pairs
+
+
+def table(repetitions: Sequence[dict[str, tuple[Score, Score]]]) -> str:
+    """Of each case: how the scores vary, what their intervals hold, how often groups err."""
+    lines = [
+        f"\n{len(repetitions)} repetitions\n",
+        "| case | mean score | sd | mean standard error | coverage | false differences |",
+        "|---|---|---|---|---|---|",
+    ]
+    for case in repetitions[0]:
+        pairs = [found[case] for found in repetitions]
+        scores = [one for pair in pairs for one in pair]
+        values = np.array([one.value for one in scores])
+        covered = np.mean([one.low <= values.mean() <= one.high for one in scores])
+        error = np.mean([one.draws.std() for one in scores])
+        split = [
+            max(rank_groups([one.value for one in pair], [one.draws for one in pair])) > 1
+            for pair in pairs
+        ]
+        lines.append(
+            f"| {case} | {values.mean():.3f} | {values.std():.4f} | {error:.4f} "
+            f"| {covered:.1%} | {np.mean(split):.1%} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--models", type=int, default=512)
     parser.add_argument("--examples", type=int, default=50)
-    parser.add_argument("--attackers", nargs="+", default=["confidence", "gaussian"])
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--attackers", nargs="+", default=list(DEFAULT_PANEL))
     args = parser.parse_args()
-    rng = np.random.default_rng(0)
-    sizes = args.models, args.examples
-    labels = np.zeros(args.examples, dtype=int)
-    scores: dict[str, list] = {case: [] for case in CASES}
-    split: dict[str, list[bool]] = {case: [] for case in CASES}
-    for _ in range(args.repetitions):
-        retrained, second = pool(rng, *sizes, 0, 1), pool(rng, *sizes, 0, 1)
-        ceiling = forgetting_quality(
-            second.forget_logits, retrained.forget_logits, labels, args.attackers
-        )
-        for case, (shift, scale) in CASES.items():
-            pair = [
-                score(pool(rng, *sizes, shift, scale), retrained, ceiling, labels, args.attackers)
-                for _ in range(2)
-            ]
-            scores[case] += pair
-            groups = rank_groups([one.value for one in pair], [one.draws for one in pair])
-            split[case].append(max(groups) > 1)
     print(
         f"{' + '.join(args.attackers)}; N = {args.models}, {args.examples} examples correlated "
-        f"at {CORRELATION}, {args.repetitions} repetitions\n"
+        f"at {CORRELATION}"
     )
-    print("| case | mean score | sd | mean standard error | coverage | false differences |")
-    print("|---|---|---|---|---|---|")
-    for case, found in scores.items():
-        values = np.array([one.value for one in found])
-        covered = np.mean([one.low <= values.mean() <= one.high for one in found])
-        error = np.mean([one.draws.std() for one in found])
-        print(
-            f"| {case} | {values.mean():.3f} | {values.std():.4f} | {error:.4f} "
-            f"| {covered:.1%} | {np.mean(split[case]):.1%} |"
-        )
+    # Repetitions side by side, and within each one after another.
+    every = Parallel(n_jobs=cpu_count(), return_as="generator")(
+        delayed(repetition)(number, args.cases, args.models, args.examples, args.attackers)
+        for number in range(args.repetitions)
+    )
+    found = []
+    for one in every:
+        found.append(one)
+        if len(found) % 10 == 0 or len(found) == args.repetitions:
+            print(table(found), flush=True)
 
 
 if __name__ == "__main__":
