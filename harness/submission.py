@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from harness import notebook
+from harness import extraction
 
 SUFFIXES = (".py", ".ipynb")
 LARGEST = {".py": 1 << 20, ".ipynb": 1 << 25}  # bytes; a notebook's cells have outputs too
@@ -119,10 +119,10 @@ def _source(path: Path) -> bytes:
         )
     content = path.read_bytes()
     if path.suffix == ".py":
-        return content
+        return extraction.from_script(content)
     try:
-        return notebook.extract(content)
-    except notebook.NotebookError as error:
+        return extraction.from_notebook(content)
+    except extraction.Unclear as error:
         raise _invalid(f"{path.name}: {error}") from None
 
 

@@ -24,6 +24,8 @@ RUN = {
         from tqdm.auto import tqdm
 
         DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+        if DEVICE != "cuda":
+            raise RuntimeError("Make sure you have added an accelerator to your notebook")
         torch.manual_seed(42); np.random.seed(42); random.seed(42)
         torch.backends.cudnn.deterministic = True
 

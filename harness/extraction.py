@@ -1,4 +1,4 @@
-"""A submission out of a Jupyter notebook: `unlearning` and what it needs, not what drives it."""
+"""A submission out of a notebook or script: `unlearning` and what it needs, not what drives it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,57 @@ from dataclasses import dataclass
 MARK = "# submission"
 
 
-class NotebookError(ValueError):
+class Unclear(ValueError):
     """The submission cannot be told apart from the rest; the message says how to mark it."""
 
 
 @dataclass(frozen=True)
 class _Statement:
-    """A statement at the top level of a cell: its text, the names it binds, those it needs."""
+    """A statement at the top level of a cell: its lines, the names it binds, those it needs."""
 
     cell: int
+    node: ast.stmt
+    first: int
     text: str
     binds: frozenset[str]
     needs: frozenset[str]
 
+    @property
+    def always(self) -> bool:
+        """Whether it is an import that may concern any other statement."""
+        future = isinstance(self.node, ast.ImportFrom) and self.node.module == "__future__"
+        return future or "*" in self.binds
 
-def extract(content: bytes) -> bytes:
+
+def from_script(content: bytes) -> bytes:
+    """The Python source of a script's submission; all of it, unless the script runs by itself.
+
+    Files written for the challenge may go on to load the hidden data and 512 checkpoints, or
+    refuse a machine without a GPU. Of such a file the definition of `unlearning` is taken and
+    what that needs, as of a notebook; the other lines are blank, so that those that are left
+    keep their numbers.
+
+    Parameters
+    ----------
+    content : bytes
+        A `.py` file. One that cannot be parsed comes back as it is.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        statements = list(_statements(0, text))
+        taken = _needed(statements) if _runs_by_itself(statements) else []
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return content
+    if not taken:
+        return content
+    lines = [""] * len(_lines(text))
+    for statement in taken:
+        own = _lines(statement.text)
+        lines[statement.first : statement.first + len(own)] = own
+    return ("\n".join(lines).rstrip() + "\n").encode()
+
+
+def from_notebook(content: bytes) -> bytes:
     """The Python source of a notebook's submission.
 
     Cells whose first line is `# submission` are taken as they are. Where there is none, the
@@ -40,7 +76,7 @@ def extract(content: bytes) -> bytes:
 
     Raises
     ------
-    NotebookError
+    Unclear
         If it is no notebook, or nothing in it can be told to be the submission.
     """
     cells = list(_code_cells(content))
@@ -49,7 +85,7 @@ def extract(content: bytes) -> bytes:
         return _join(marked)
     statements = [s for i, text in cells for s in _statements(i, text)]
     if not any("unlearning" in s.binds for s in statements):
-        raise NotebookError(
+        raise Unclear(
             "no cell defines a function `unlearning` at its top level; define it there, or let "
             f"the cells that are the submission begin with the line `{MARK}`."
         )
@@ -66,30 +102,51 @@ def _code_cells(content: bytes) -> Iterator[tuple[int, str]]:
             if cell["cell_type"] == "code"
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise NotebookError(
+        raise Unclear(
             f"it is not a Jupyter notebook of format 4 ({type(error).__name__}: {error})."
         ) from None
     for i, text in cells:
         if text.startswith("%%") and not text.startswith(("%%time", "%%capture")):
             continue  # another language
-        lines = ["" if line.lstrip()[:1] in ("%", "!") else line for line in text.splitlines()]
+        lines = ["" if line.lstrip()[:1] in ("%", "!") else line for line in _lines(text)]
         yield i, "\n".join(lines)
+
+
+def _lines(text: str) -> list[str]:
+    """As Python counts them, which is not as `splitlines` does."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _statements(cell: int, text: str) -> Iterator[_Statement]:
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        raise NotebookError(
+        raise Unclear(
             f"cell {cell}, line {error.lineno}: {error.msg}. If the cell is no part of the "
             f"submission, let those that are begin with the line `{MARK}`."
         ) from None
-    lines = text.splitlines()
+    lines = _lines(text)
     for node in tree.body:
         decorators = getattr(node, "decorator_list", [])
-        first = min([node.lineno, *(d.lineno for d in decorators)])
-        source = "\n".join(lines[first - 1 : node.end_lineno])
-        yield _Statement(cell, source, *_names(source))
+        first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
+        source = "\n".join(lines[first : node.end_lineno])
+        yield _Statement(cell, node, first, source, *_names(source))
+
+
+def _runs_by_itself(statements: list[_Statement]) -> bool:
+    """Whether a script calls `unlearning` when it is imported, or may refuse to be imported."""
+    defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    executes = ast.Expr | ast.Assign | ast.If | ast.For | ast.While | ast.With
+    calls = {"unlearning"}
+    for statement in statements:  # in the file's order: a `main` that calls it is defined after it
+        if isinstance(statement.node, defines) and statement.needs & calls:
+            calls |= statement.binds
+    return any(
+        (statement.needs & calls and "unlearning" not in statement.binds)
+        or any(isinstance(inner, ast.Raise) for inner in ast.walk(statement.node))
+        for statement in statements
+        if isinstance(statement.node, executes) and not statement.text.startswith("if __name__")
+    )
 
 
 def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -118,18 +175,18 @@ def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
 def _needed(statements: list[_Statement]) -> list[_Statement]:
     """`unlearning`, and all that it needs, in the order of the notebook."""
     wanted, taken = {"unlearning"}, set[int]()
+    if not any(wanted & s.binds for s in statements):
+        return []
     while True:
         new = {
-            i
-            for i, s in enumerate(statements)
-            if i not in taken and (s.binds & wanted or "*" in s.binds)
+            i for i, s in enumerate(statements) if i not in taken and (s.binds & wanted or s.always)
         }
         if not new:
             return [statements[i] for i in sorted(taken)]
         for i in new:
             statement = statements[i]
             if "unlearning" in statement.needs and "unlearning" not in statement.binds:
-                raise NotebookError(
+                raise Unclear(
                     f"cell {statement.cell} calls `unlearning` and binds a name that it needs "
                     f"({', '.join(sorted(statement.binds & wanted))}), so it cannot be told "
                     "whether it belongs to the submission; let the cells that do begin with the "

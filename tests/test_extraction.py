@@ -1,10 +1,11 @@
-"""Notebooks: the submission is taken, the driver is not, and what is unclear is said."""
+"""Notebooks and scripts: the submission is taken, the driver is not, what is unclear is said."""
 
 import json
+import textwrap
 
 import pytest
 
-from harness.notebook import NotebookError, extract
+from harness.extraction import Unclear, from_notebook, from_script
 from harness.submission import Verdict, read
 
 DRIVER = """
@@ -39,7 +40,7 @@ def notebook(cells: list[str]) -> bytes:
 
 
 def test_the_function_and_what_it_needs_are_taken():
-    source = extract(notebook(CHALLENGE)).decode()
+    source = from_notebook(notebook(CHALLENGE)).decode()
     for taken in ("import torch\n", "DEVICE = ", "settings['epochs'] = 1", "@torch.no_grad()"):
         assert taken in source
     for left in ("subprocess.run", "get_dataset", "manual_seed", "print(", "%", "nvidia"):
@@ -61,7 +62,7 @@ def test_a_notebook_is_read_as_a_file_is(tmp_path):
 def test_the_last_definition_wins():
     cells = [f"def unlearning(a, b, c, d):\n    return {i}" for i in (1, 2)]
     scope: dict = {}
-    exec(extract(notebook(cells)), scope)
+    exec(from_notebook(notebook(cells)), scope)
     assert scope["unlearning"](0, 0, 0, 0) == 2
 
 
@@ -71,7 +72,7 @@ def test_marked_cells_are_taken_as_they_are():
         "# submission\ndef unlearning(a, b, c, d): ...",
         "y =",
     ]
-    source = extract(notebook(cells)).decode()
+    source = from_notebook(notebook(cells)).decode()
     assert "print(x)" in source
     assert "y =" not in source
 
@@ -95,10 +96,67 @@ def test_marked_cells_are_taken_as_they_are():
     ],
 )
 def test_what_cannot_be_told_is_said(tmp_path, content, message):
-    with pytest.raises(NotebookError, match=message):
-        extract(content)
+    with pytest.raises(Unclear, match=message):
+        from_notebook(content)
     path = tmp_path / "mine.ipynb"
     path.write_bytes(content)
     with pytest.raises(Verdict) as caught:
         read(path)
     assert caught.value.status == "invalid_submission"
+
+
+GUARD = "if DEVICE != 'cuda':\n    raise RuntimeError('add an accelerator')\n"
+METHOD = (
+    "from __future__ import annotations\nimport a_package_of_theirs\nimport torch\n"
+    "DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'\n"
+    f"{GUARD}\ndef unlearning(net, retain_loader, forget_loader, val_loader):\n"
+    "    net.to(DEVICE)\n    1 / 0\n"
+)
+
+
+@pytest.mark.parametrize(
+    "driver",
+    [
+        DRIVER,
+        "for i in range(512):\n    unlearning(net, retain, forget, val)\n",
+        "def main():\n    unlearning(get_net(), *get_dataset(64))\nmain()\n",
+        "",  # the guard alone
+    ],
+)
+def test_a_script_that_runs_by_itself_gives_what_unlearning_needs(driver):
+    source = from_script((METHOD + driver).encode()).decode()
+    for left in ("raise", "a_package_of_theirs", "range(512)", "main()"):
+        assert left not in source
+    scope: dict = {}
+    exec(compile(source, "mine.py", "exec"), scope)
+    with pytest.raises(ZeroDivisionError) as caught:
+        scope["unlearning"](scope["torch"].nn.Linear(1, 1), None, None, None)
+    line = METHOD.splitlines().index("    1 / 0") + 1
+    assert caught.traceback[-1].lineno + 1 == line
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "torch.manual_seed(3)\n",
+        f"if __name__ == '__main__':\n{textwrap.indent(DRIVER, '    ')}",
+        "def main():\n    unlearning(1, 2, 3, 4)\n",
+        "unlearning = torch.no_grad()(unlearning)\n",
+        "try:\n    import tqdm\nexcept ImportError:\n    raise\n",
+        "rate = 1\nfor rate in (1, 2):\n    unlearning(rate, 2, 3, 4)\n",  # it is unclear
+        "def broken(:\n",
+        "\x00",
+    ],
+)
+def test_any_other_script_is_taken_as_it_is(rest):
+    text = "import torch\ndef unlearning(a, b, c, d):\n    return rate\n" + rest
+    assert from_script(text.encode()) == text.encode()
+
+
+def test_lines_are_counted_as_python_counts_them():
+    text = "x = '\u2028\x0c'\r\ndef unlearning(a, b, c, d):\r\n    return x\r\n"
+    text += "unlearning(1, 2, 3, 4)\r\n"
+    scope: dict = {}
+    exec(from_script(text.encode()), scope)
+    assert scope["unlearning"](0, 0, 0, 0) == "\u2028\x0c"
