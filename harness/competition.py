@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -229,27 +230,11 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
 
 def _check(competition: Competition) -> Competition:
     """Values that no competition can have."""
+    evaluation = competition.evaluation
     _check_splits(competition.splits)
-    training, evaluation = competition.training, competition.evaluation
-    positive = {
-        "training.epochs": training.epochs,
-        "training.batch_size": training.batch_size,
-        "training.learning_rate": training.learning_rate,
-        "evaluation.runs": evaluation.runs,
-    } | {f"evaluation.limits.{k}": v for k, v in asdict(evaluation.limits).items()}
-    for key, value in positive.items():
-        if value <= 0:
-            raise CompetitionError(f"{key} = {value} has to be positive")
-    for key, value in {
-        "training.seed": training.seed,
-        "training.weight_decay": training.weight_decay,
-    }.items():
-        if value < 0:
-            raise CompetitionError(f"{key} = {value} cannot be negative")
-    if training.optimizer not in OPTIMIZERS:
-        raise CompetitionError(
-            f"training.optimizer = {training.optimizer!r} is none of {', '.join(OPTIMIZERS)}"
-        )
+    check_recipe(competition.training)
+    check_walls(evaluation.require_isolation, evaluation.limits)
+    check_positive({"evaluation.runs": evaluation.runs})
     if evaluation.runs < MIN_RUNS:
         raise CompetitionError(
             f"evaluation.runs = {evaluation.runs}: with fewer than {MIN_RUNS} models a pool "
@@ -257,12 +242,36 @@ def _check(competition: Competition) -> Competition:
         )
     if not 0 < evaluation.delta < 1:
         raise CompetitionError(f"evaluation.delta = {evaluation.delta} has to lie in (0, 1)")
-    if evaluation.require_isolation not in LEVELS:
-        raise CompetitionError(
-            f"evaluation.require_isolation = {evaluation.require_isolation!r} is none of "
-            f"{', '.join(LEVELS)}"
-        )
     return competition
+
+
+def check_recipe(training: Training) -> None:
+    """Raise a CompetitionError where nothing can be trained so."""
+    steps = ("epochs", "batch_size", "learning_rate")
+    check_positive({f"training.{key}": getattr(training, key) for key in steps})
+    for key in ("seed", "weight_decay"):
+        if (value := getattr(training, key)) < 0:
+            raise CompetitionError(f"training.{key} = {value} cannot be negative")
+    if training.optimizer not in OPTIMIZERS:
+        raise CompetitionError(
+            f"training.optimizer = {training.optimizer!r} is none of {', '.join(OPTIMIZERS)}"
+        )
+
+
+def check_walls(require_isolation: str, limits: Limits) -> None:
+    """Raise a CompetitionError for an isolation that there is not, or limits of nothing."""
+    check_positive({f"evaluation.limits.{key}": value for key, value in asdict(limits).items()})
+    if require_isolation not in LEVELS:
+        raise CompetitionError(
+            f"evaluation.require_isolation = {require_isolation!r} is none of {', '.join(LEVELS)}"
+        )
+
+
+def check_positive(values: Mapping[str, float]) -> None:
+    """Raise a CompetitionError for the first value, by its key, that is not above zero."""
+    for key, value in values.items():
+        if value <= 0:
+            raise CompetitionError(f"{key} = {value} has to be positive")
 
 
 def _check_splits(splits: Splits) -> None:

@@ -7,7 +7,14 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.competition import LEVELS, Limits, Model, Training
+from harness.competition import (
+    Limits,
+    Model,
+    Training,
+    check_positive,
+    check_recipe,
+    check_walls,
+)
 from harness.sources import CompetitionError, find, read
 from harness.tables import parse
 
@@ -113,22 +120,14 @@ def load(name: str) -> RepairCompetition:
 
 
 def _check(competition: RepairCompetition) -> RepairCompetition:
-    splits, evaluation, training = competition.splits, competition.evaluation, competition.training
-    positive = {
-        "splits.train": splits.train,
-        "splits.query": splits.query,
-        "splits.validation": splits.validation,
-        "training.epochs": training.epochs,
-        "training.batch_size": training.batch_size,
-        "training.learning_rate": training.learning_rate,
-        "evaluation.forget": evaluation.forget,
-    } | {f"evaluation.limits.{k}": v for k, v in asdict(evaluation.limits).items()}
-    for key, value in positive.items():
-        if value <= 0:
-            raise CompetitionError(f"{key} = {value} has to be positive")
-    for key, seed in {"splits.seed": splits.seed, "training.seed": training.seed}.items():
-        if seed < 0:
-            raise CompetitionError(f"{key} = {seed} cannot be negative")
+    splits, evaluation = competition.splits, competition.evaluation
+    check_recipe(competition.training)
+    check_walls(evaluation.require_isolation, evaluation.limits)
+    sizes = ("train", "query", "validation")
+    check_positive({f"splits.{key}": getattr(splits, key) for key in sizes})
+    check_positive({"evaluation.forget": evaluation.forget})
+    if splits.seed < 0:
+        raise CompetitionError(f"splits.seed = {splits.seed} cannot be negative")
     if not 0 < competition.flips.share < 1:
         raise CompetitionError(f"flips.share = {competition.flips.share} has to lie in (0, 1)")
     if evaluation.seeds < MIN_SEEDS:
@@ -138,11 +137,6 @@ def _check(competition: RepairCompetition) -> RepairCompetition:
     if YARDSTICK not in evaluation.treatments:
         raise CompetitionError(
             f"evaluation.treatments lacks {YARDSTICK!r}, by which the others' time is measured"
-        )
-    if evaluation.require_isolation not in LEVELS:
-        raise CompetitionError(
-            f"evaluation.require_isolation = {evaluation.require_isolation!r} is none of "
-            f"{', '.join(LEVELS)}"
         )
     if 2 * evaluation.forget > splits.train:
         raise CompetitionError(
