@@ -154,8 +154,10 @@ def _check_signature(tree: ast.Module, function: str) -> None:
     if definitions:
         _check_parameters(definitions[-1])
     elif not any({function, "*"} & _bound_names(node) for node in tree.body):
+        inner = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function]
+        where = f" (that on line {inner[0].lineno} is within something else)" if inner else ""
         raise _invalid(
-            f"the file defines no function `{function}`; write "
+            f"the file defines no function `{function}`{where}; write "
             f"`def {function}({FUNCTIONS[function]}):` at its top level."
         )
 
