@@ -182,6 +182,8 @@ def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
 
 def _bound_names(node: ast.stmt) -> set[str]:
     """Names that a top-level statement, or one nested in it, may bind; "*" is any name."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return {node.name}  # what is within it is its own
     names: set[str] = set()
     for child in ast.walk(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
