@@ -18,7 +18,7 @@ class Unclear(ValueError):
 
 @dataclass(frozen=True)
 class _Statement:
-    """A statement at the top level of a cell: its lines, the names it binds, those it needs."""
+    """A statement at the top level of a cell: its lines, the names it binds, calls and needs."""
 
     cell: int
     node: ast.stmt
@@ -26,6 +26,9 @@ class _Statement:
     text: str
     binds: frozenset[str]
     needs: frozenset[str]
+    calls: frozenset[
+        str
+    ]  # those of which it calls a method, as `layers.append` may change `layers`
 
     @property
     def always(self) -> bool:
@@ -130,7 +133,7 @@ def _statements(cell: int, text: str) -> Iterator[_Statement]:
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
         source = "\n".join(lines[first : node.end_lineno])
-        yield _Statement(cell, node, first, source, *_names(source))
+        yield _Statement(cell, node, first, source, *_names(source), _called(node))
 
 
 def _runs_by_itself(statements: list[_Statement]) -> bool:
@@ -172,25 +175,42 @@ def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(binds), frozenset(needs - set(vars(builtins)))
 
 
+def _called(node: ast.AST) -> frozenset[str]:
+    """Names of which a statement calls a method when it is executed."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        return frozenset()
+    method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    owner = node.func.value if method else None  # type: ignore[attr-defined]
+    while isinstance(owner, ast.Subscript | ast.Attribute):
+        owner = owner.value
+    own = {owner.id} if isinstance(owner, ast.Name) else set[str]()
+    return frozenset(own.union(*map(_called, ast.iter_child_nodes(node))))
+
+
 def _needed(statements: list[_Statement]) -> list[_Statement]:
     """`unlearning`, and all that it needs, in the order of the notebook."""
+    # What a method of a module changes (`torch.manual_seed`) is no part of the module.
+    imports = (s for s in statements if isinstance(s.node, ast.Import | ast.ImportFrom))
+    modules = frozenset[str]().union(*(s.binds for s in imports))
     wanted, taken = {"unlearning"}, set[int]()
     if not any(wanted & s.binds for s in statements):
         return []
     while True:
         new = {
-            i for i, s in enumerate(statements) if i not in taken and (s.binds & wanted or s.always)
+            i
+            for i, s in enumerate(statements)
+            if i not in taken and (s.always or (s.binds | (s.calls - modules)) & wanted)
         }
         if not new:
             return [statements[i] for i in sorted(taken)]
         for i in new:
             statement = statements[i]
             if "unlearning" in statement.needs and "unlearning" not in statement.binds:
+                names = ", ".join(sorted((statement.binds | statement.calls) & wanted))
                 raise Unclear(
                     f"cell {statement.cell} calls `unlearning` and binds a name that it needs "
-                    f"({', '.join(sorted(statement.binds & wanted))}), so it cannot be told "
-                    "whether it belongs to the submission; let the cells that do begin with the "
-                    f"line `{MARK}`."
+                    f"({names}), so it cannot be told whether it belongs to the submission; let "
+                    f"the cells that do begin with the line `{MARK}`."
                 )
             wanted |= statement.needs
         taken |= new

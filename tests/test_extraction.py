@@ -24,11 +24,11 @@ CHALLENGE = [
     "from torchvision.models import resnet18",
     "%%bash\nnvidia-smi",
     "DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'\nsettings = {}\nprint(DEVICE)",
-    "settings['epochs'] = 1\ntorch.manual_seed(3)",
+    "settings['epochs'] = 1\ntorch.manual_seed(3)\nlayers = []\nlayers.append('fc')",
     "def get_dataset(batch_size):\n    raise FileNotFoundError('hidden')",
     "@torch.no_grad()\ndef helper(net):\n    return net.to(DEVICE)",
     "def unlearning(net, retain, forget, val):\n"
-    "    for _ in range(settings['epochs']):\n        helper(net)\n",
+    "    for _ in range(settings['epochs']):\n        helper(net)\n    assert layers == ['fc']\n",
     DRIVER,
 ]
 
