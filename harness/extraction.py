@@ -38,25 +38,28 @@ class _Statement:
 
 
 def from_script(content: bytes) -> bytes:
-    """The Python source of a script's submission; all of it, unless the script runs by itself.
+    """The Python source of a script's submission; all of it, unless it is a part of the script.
 
-    Files written for the challenge may go on to load the hidden data and 512 checkpoints, or
-    refuse a machine without a GPU. Of such a file the definition of `unlearning` is taken and
-    what that needs, as of a notebook; the other lines are blank, so that those that are left
-    keep their numbers.
+    Files written for the challenge may go on to load the hidden data and 512 checkpoints, import
+    modules of their own for that, or refuse a machine without a GPU. Of such a file the
+    definition of `unlearning` is taken and what that needs, as of a notebook; the other lines are
+    blank, so that those that are left keep their numbers.
 
     Parameters
     ----------
     content : bytes
-        A `.py` file. One that cannot be parsed comes back as it is.
+        A `.py` file. It comes back as it is where it cannot be parsed, or where it cannot be told
+        what `unlearning` needs.
     """
     try:
         text = content.decode("utf-8-sig")
         statements = list(_statements(0, text))
-        taken = _needed(statements) if _runs_by_itself(statements) else []
+        taken = _needed(statements) if _drives_itself(statements) else []
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return content
-    if not taken:
+    binds = frozenset[str]().union(*(s.binds for s in taken))
+    needs = frozenset[str]().union(*(s.needs for s in taken))
+    if not taken or (needs - binds and "*" not in binds):  # a function may bind a global name
         return content
     lines = [""] * len(_lines(text))
     for statement in taken:
@@ -136,8 +139,8 @@ def _statements(cell: int, text: str) -> Iterator[_Statement]:
         yield _Statement(cell, node, first, source, *_names(source), _called(node))
 
 
-def _runs_by_itself(statements: list[_Statement]) -> bool:
-    """Whether a script calls `unlearning` when it is imported, or may refuse to be imported."""
+def _drives_itself(statements: list[_Statement]) -> bool:
+    """Whether a script calls `unlearning`, or may refuse to be imported."""
     defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     executes = ast.Expr | ast.Assign | ast.If | ast.For | ast.While | ast.With
     calls = {"unlearning"}
@@ -148,7 +151,7 @@ def _runs_by_itself(statements: list[_Statement]) -> bool:
         (statement.needs & calls and "unlearning" not in statement.binds)
         or any(isinstance(inner, ast.Raise) for inner in ast.walk(statement.node))
         for statement in statements
-        if isinstance(statement.node, executes) and not statement.text.startswith("if __name__")
+        if isinstance(statement.node, executes)
     )
 
 

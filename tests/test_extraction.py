@@ -118,6 +118,7 @@ METHOD = (
     "driver",
     [
         DRIVER,
+        f"if __name__ == '__main__':\n{textwrap.indent(DRIVER, '    ')}",
         "for i in range(512):\n    unlearning(net, retain, forget, val)\n",
         "def main():\n    unlearning(get_net(), *get_dataset(64))\nmain()\n",
         "",  # the guard alone
@@ -140,17 +141,18 @@ def test_a_script_that_runs_by_itself_gives_what_unlearning_needs(driver):
     [
         "",
         "torch.manual_seed(3)\n",
-        f"if __name__ == '__main__':\n{textwrap.indent(DRIVER, '    ')}",
         "def main():\n    unlearning(1, 2, 3, 4)\n",
         "unlearning = torch.no_grad()(unlearning)\n",
         "try:\n    import tqdm\nexcept ImportError:\n    raise\n",
-        "rate = 1\nfor rate in (1, 2):\n    unlearning(rate, 2, 3, 4)\n",  # it is unclear
+        "for rate in (1, 2):\n    unlearning(rate, 2, 3, 4)\n",  # unclear
+        "def unlearning(a, b, c, d):\n    return x\n"  # nobody seems to bind x
+        "def prepare():\n    global x\n    x = 1\nprepare()\nunlearning(1, 2, 3, 4)\n",
         "def broken(:\n",
         "\x00",
     ],
 )
 def test_any_other_script_is_taken_as_it_is(rest):
-    text = "import torch\ndef unlearning(a, b, c, d):\n    return rate\n" + rest
+    text = "import torch\nrate = 1\ndef unlearning(a, b, c, d):\n    return rate\n" + rest
     assert from_script(text.encode()) == text.encode()
 
 
