@@ -14,7 +14,11 @@ _COMPETITION = "a name in reference/, or a TOML file (default: digits)"
 def parser() -> argparse.ArgumentParser:
     """Of the whole command line; `verb` is what is to be done."""
     whole = argparse.ArgumentParser(
-        prog="harness", description="Evaluate machine unlearning: run, score and rank submissions."
+        prog="harness",
+        description="Evaluate machine unlearning: run, score and rank submissions.",
+        epilog="example: python -m harness evaluate. A verb's own help: harness VERB --help. Exit "
+        "codes: 0 done, 1 a submission that was named got a verdict, 2 the command, competition or "
+        "machine is at fault, 130 interrupted.",
     )
     verbs = whole.add_subparsers(required=True, dest="verb", metavar="VERB")
 

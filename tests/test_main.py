@@ -23,6 +23,15 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
     assert f"example: python -m harness {verb}" in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_help_has_an_example_and_the_exit_codes(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "example: python -m harness evaluate" in said
+    assert "2 the command, competition or machine is at fault" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
