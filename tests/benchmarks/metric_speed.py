@@ -144,6 +144,8 @@ def draw(rows: np.ndarray, path: str) -> None:
         for figures, name in zip(part[:, 2:].T, ("panel", "interval", "2023 rule"), strict=True):
             axis.loglog(part[:, column], figures, "o-", label=name)
         axis.set(xlabel=label)
+        axis.set_xticks(part[:, column], part[:, column].astype(int))
+        axis.minorticks_off()
     axes[0].set(ylabel="seconds")
     axes[0].legend()
     figure.savefig(path, dpi=150)
