@@ -15,7 +15,6 @@ __all__ = ["PACKAGED", "CompetitionError", "find"]
 LEVELS = ("none", "partial", "full")
 MIN_RUNS = 10  # the attackers' cross-validation needs two models a fold in each pool
 
-
 # What the forget set may be given by, for each of its kinds.
 FORGET_KINDS: dict[str, list[set[str]]] = {
     "block": [{"start", "count"}],
@@ -234,7 +233,6 @@ def _check(competition: Competition) -> Competition:
     _check_splits(competition.splits)
     check_recipe(competition.training)
     check_walls(evaluation.require_isolation, evaluation.limits)
-    check_positive({"evaluation.runs": evaluation.runs})
     if evaluation.runs < MIN_RUNS:
         raise CompetitionError(
             f"evaluation.runs = {evaluation.runs}: with fewer than {MIN_RUNS} models a pool "
@@ -285,14 +283,12 @@ def _check_splits(splits: Splits) -> None:
         if value >= 1 and value != int(value):
             raise CompetitionError(f"{key} = {value} should be an int, or a share below 1")
     for key in ("start", "label"):
-        if (getattr(forget, key) or 0) < 0:
-            raise CompetitionError(
-                f"splits.forget.{key} = {getattr(forget, key)} cannot be negative"
-            )
+        if (value := getattr(forget, key) or 0) < 0:
+            raise CompetitionError(f"splits.forget.{key} = {value} cannot be negative")
     if splits.seed < 0:
         raise CompetitionError(f"splits.seed = {splits.seed} cannot be negative")
-    if forget.count is not None and forget.count <= 0:
-        raise CompetitionError(f"splits.forget.count = {forget.count} has to be positive")
+    if forget.count is not None:
+        check_positive({"splits.forget.count": forget.count})
     if forget.share is not None and not 0 < forget.share <= 1:
         raise CompetitionError(f"splits.forget.share = {forget.share} has to lie in (0, 1]")
     if forget.kind not in FORGET_KINDS:
