@@ -18,7 +18,10 @@ class Unclear(ValueError):
 
 @dataclass(frozen=True)
 class _Statement:
-    """A statement at the top level of a cell: its lines, the names it binds, calls and needs."""
+    """A statement at the top level of a cell: its lines, and the names it binds and needs.
+
+    `calls` are those of which it calls a method: `layers.append` may change what `layers` is.
+    """
 
     cell: int
     node: ast.stmt
@@ -26,9 +29,7 @@ class _Statement:
     text: str
     binds: frozenset[str]
     needs: frozenset[str]
-    calls: frozenset[
-        str
-    ]  # those of which it calls a method, as `layers.append` may change `layers`
+    calls: frozenset[str]
 
     @property
     def always(self) -> bool:
