@@ -60,7 +60,15 @@ def from_script(content: bytes) -> bytes:
         return content
     binds = frozenset[str]().union(*(s.binds for s in taken))
     needs = frozenset[str]().union(*(s.needs for s in taken))
-    if not taken or (needs - binds and "*" not in binds):  # a function may bind a global name
+    # What a function binds by `global` depends on who calls it.
+    inner = {
+        n
+        for s in statements
+        for g in ast.walk(s.node)
+        if isinstance(g, ast.Global)
+        for n in g.names
+    }
+    if not taken or needs & inner or (needs - binds and "*" not in binds):
         return content
     lines = [""] * len(_lines(text))
     for statement in taken:

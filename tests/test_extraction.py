@@ -145,6 +145,8 @@ def test_a_script_that_runs_by_itself_gives_what_unlearning_needs(driver):
         "unlearning = torch.no_grad()(unlearning)\n",
         "try:\n    import tqdm\nexcept ImportError:\n    raise\n",
         "for rate in (1, 2):\n    unlearning(rate, 2, 3, 4)\n",  # unclear
+        "x = None\ndef unlearning(a, b, c, d):\n    return x\n"  # prepare() binds it anew
+        "def prepare():\n    global x\n    x = 1\nprepare()\nunlearning(1, 2, 3, 4)\n",
         "def unlearning(a, b, c, d):\n    return x\n"  # nobody seems to bind x
         "def prepare():\n    global x\n    x = 1\nprepare()\nunlearning(1, 2, 3, 4)\n",
         "def broken(:\n",
