@@ -27,6 +27,7 @@ from harness.sandbox import WarmParent
 from harness.scoring import Score
 from harness.submission import Submission, Verdict
 from harness.workers import HERE, Workers
+from harness.yardstick import retraining_seconds
 from reference.ceiling import ceiling
 from reference.pools import Reference, prepare
 
@@ -113,7 +114,7 @@ def evaluate_all(
             workers.joined(parent, observer),
         ):
             run = partial(perform, parent=parent, observer=observer, workers=workers)
-            evaluator = _Evaluator(reference, run, results, retry, progress)
+            evaluator = _Evaluator(reference, run, workers.at_once, results, retry, progress)
             for path in paths:
                 row = evaluator.row(path)
                 leaderboard.update(results, evaluator.key)
@@ -146,12 +147,14 @@ class _Evaluator:
         self,
         reference: Reference,
         run: Callable[..., Runs],
+        at_once: int,
         results: Path,
         retry: bool,
         progress: bool,
     ) -> None:
         self.reference = reference
         self._run = run
+        self._at_once = at_once
         self.settings = reference.competition.evaluation
         self.key = _key(reference.fingerprint, self.settings.attackers, self.settings.delta)
         self._results = results
@@ -208,9 +211,10 @@ class _Evaluator:
             log=lambda text: _log(folder, text),
             progress=self._progress,
         )
-        return self._keep(folder, submission.sha256, self._score(folder, runs))
+        seconds = retraining_seconds(self._run, self.reference, self._at_once, kept)
+        return self._keep(folder, submission.sha256, self._score(folder, runs, seconds))
 
-    def _score(self, folder: Path, runs: Runs) -> Row:
+    def _score(self, folder: Path, runs: Runs, retraining_seconds: float | None) -> Row:
         """The figures of the row; those that it has no column for go to files beside it."""
         retrained, settings = self.reference.retrained, self.settings
         score = scoring.score(
@@ -223,7 +227,7 @@ class _Evaluator:
             score.epsilons,
             settings.delta,
             float(runs.seconds.mean()),
-            self.reference.retrain_seconds,
+            retraining_seconds,
         )
         flags = diagnostics.flags(
             runs.pool,

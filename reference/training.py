@@ -20,6 +20,7 @@ from harness.data.batches import Split, loader
 from harness.device import device
 from harness.fused import Fused, Separate, together
 from harness.workers import Workers
+from reference import plain_loop
 
 AT_ONCE = 32  # models in one fused network
 MEASURED_SECONDS = 1.0
@@ -113,15 +114,11 @@ def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
     clock = time.perf_counter if on_gpu else time.thread_time
     split = Split({name: torch.from_numpy(column) for name, column in retain.items()})
     batches = loader(split, recipe.batch_size, shuffle=True)
-    net = initialise(model, recipe.seed).train().to(device())
-    optimizer = optimizer_of(recipe, net)
+    net = initialise(model, recipe.seed).to(device())
     spent: list[float] = []
     while len(spent) < 2 or sum(spent) < MEASURED_SECONDS:
         start = clock()
-        for inputs, targets in batches:
-            optimizer.zero_grad()
-            cross_entropy(net(inputs.to(device())), targets.to(device())).backward()
-            optimizer.step()
+        plain_loop.unlearning(net, batches, None, None)  # one epoch
         if on_gpu:
             torch.cuda.synchronize()
         spent.append(clock() - start)

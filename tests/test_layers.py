@@ -56,6 +56,7 @@ ALLOWED = {
         "harness.repair.competition",
         "harness.sources",
     },
+    "harness.yardstick": {"harness.runs", "harness.submission", "reference"},
     "harness.evaluation": {
         "harness.data",
         "harness.sandbox",
@@ -68,6 +69,7 @@ ALLOWED = {
         "harness.runs",
         "harness.scoring",
         "harness.submission",
+        "harness.yardstick",
         "reference",
     },
     "harness.check": {
@@ -75,6 +77,7 @@ ALLOWED = {
         "harness.runs",
         "harness.sandbox",
         "harness.submission",
+        "harness.yardstick",
         "reference",
     },
     "harness.hosting": {"harness.data", "reference"},

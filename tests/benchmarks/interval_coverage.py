@@ -5,8 +5,9 @@ which examples correlate at 0.3. In every repetition all pools are new, and the 
 the repetitions is what its interval should hold. Two submissions of the same distribution are
 set against the same reference; putting them into different rank groups is a false difference.
 
-With `--attackers panel`, the whole of it, each case takes half an hour or more; so the table is
-printed after every tenth repetition.
+With `--attackers panel`, the whole of it, 200 repetitions of a case take more than an hour of two
+cores. So the table is printed after every tenth, and with `--kept FOLDER` what was done before is
+not done again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+from joblib import Memory, Parallel, cpu_count, delayed
 
 from harness.epsilon import forgetting_quality
 from harness.epsilon.attackers import DEFAULT_PANEL
@@ -44,35 +45,30 @@ def pool(rng: np.random.Generator, models: int, examples: int, shift: float, sca
 
 
 def repetition(
-    number: int, cases: Sequence[str], models: int, examples: int, attackers: Sequence[str]
-) -> dict[str, tuple[Score, Score]]:
-    """Two submissions of each case against a reference of their own."""
+    number: int, case: str, models: int, examples: int, attackers: Sequence[str]
+) -> tuple[Score, Score]:
+    """Two submissions of a case against a reference of their own."""
     sizes = models, examples
     labels = np.zeros(examples, dtype=int)
     rng = np.random.default_rng([number])
     retrained, second = pool(rng, *sizes, 0, 1), pool(rng, *sizes, 0, 1)
     ceiling = forgetting_quality(second.forget_logits, retrained.forget_logits, labels, attackers)
-
-    def scored(rng: np.random.Generator, case: str) -> Score:
-        return score(pool(rng, *sizes, *CASES[case]), retrained, ceiling, labels, attackers)
-
-    pairs = {}
-    for case in cases:
-        # A case's numbers do not depend on which others are asked for.
-        rng = np.random.default_rng([number, 1 + [*CASES].index(case)])
-        pairs[case] = scored(rng, case), scored(rng, case)
-    return pairs
+    rng = np.random.default_rng([number, 1 + [*CASES].index(case)])
+    first, other = (
+        score(pool(rng, *sizes, *CASES[case]), retrained, ceiling, labels, attackers)
+        for _ in range(2)
+    )
+    return first, other
 
 
-def table(repetitions: Sequence[dict[str, tuple[Score, Score]]]) -> str:
+def table(found: dict[str, list[tuple[Score, Score]]]) -> str:
     """Of each case: how the scores vary, what their intervals hold, how often groups err."""
     lines = [
-        f"\n{len(repetitions)} repetitions\n",
-        "| case | mean score | sd | mean standard error | coverage | false differences |",
-        "|---|---|---|---|---|---|",
+        "\n| case | repetitions | mean score | sd | mean standard error | coverage "
+        "| false differences |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for case in repetitions[0]:
-        pairs = [found[case] for found in repetitions]
+    for case, pairs in found.items():
         scores = [one for pair in pairs for one in pair]
         values = np.array([one.value for one in scores])
         covered = np.mean([one.low <= values.mean() <= one.high for one in scores])
@@ -82,7 +78,7 @@ def table(repetitions: Sequence[dict[str, tuple[Score, Score]]]) -> str:
             for pair in pairs
         ]
         lines.append(
-            f"| {case} | {values.mean():.3f} | {values.std():.4f} | {error:.4f} "
+            f"| {case} | {len(pairs)} | {values.mean():.3f} | {values.std():.4f} | {error:.4f} "
             f"| {covered:.1%} | {np.mean(split):.1%} |"
         )
     return "\n".join(lines)
@@ -95,6 +91,11 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=50)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--attackers", nargs="+", default=["confidence"])
+    parser.add_argument(
+        "--kept",
+        metavar="FOLDER",
+        help="where repetitions are kept; empty it when the metric changes",
+    )
     args = parser.parse_args()
     if args.attackers == ["panel"]:
         args.attackers = list(DEFAULT_PANEL)
@@ -102,15 +103,17 @@ def main() -> None:
         f"{' + '.join(args.attackers)}; N = {args.models}, {args.examples} examples correlated "
         f"at {CORRELATION}"
     )
+    once = Memory(args.kept, verbose=0).cache(repetition)
+    tasks = [(case, number) for number in range(args.repetitions) for case in args.cases]
     # Repetitions side by side, and within each one after another.
     every = Parallel(n_jobs=cpu_count(), return_as="generator")(
-        delayed(repetition)(number, args.cases, args.models, args.examples, args.attackers)
-        for number in range(args.repetitions)
+        delayed(once)(number, case, args.models, args.examples, args.attackers)
+        for case, number in tasks
     )
-    found = []
-    for one in every:
-        found.append(one)
-        if len(found) % 10 == 0 or len(found) == args.repetitions:
+    found: dict[str, list[tuple[Score, Score]]] = {case: [] for case in args.cases}
+    for (case, number), pair in zip(tasks, every, strict=True):
+        found[case].append(pair)
+        if case == args.cases[-1] and ((number + 1) % 10 == 0 or number + 1 == args.repetitions):
             print(table(found), flush=True)
 
 
