@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,13 +37,28 @@ class _Held:
 
 
 class _Backend(DaskDistributedBackend):
-    """joblib's own, but that a cluster of one thread works too.
+    """joblib's own, but that a cluster of one thread works too, and that what fails there ends.
 
-    Where one job is done at a time joblib does it in this process, and not there.
+    Where one job is done at a time joblib does it in this process, and not there. And it waits
+    for ever for a task that dask has given up, of which its backend does not tell it.
     """
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         return max(2, super().effective_n_jobs(n_jobs))
+
+    def submit(self, func: Any, callback: Callable[[Any], None]) -> Future:
+        def tell(done: Future) -> None:
+            if (error := done.exception()) is not None:
+                callback(error)
+
+        future = super().submit(func, callback)
+        future.add_done_callback(tell)
+        return future
+
+    def retrieve_result_callback(self, out: Any) -> Any:
+        if isinstance(out, BaseException):  # and not what a task returned, which is a list
+            raise out
+        return super().retrieve_result_callback(out)
 
 
 class _Hold(WorkerPlugin):
@@ -79,8 +94,8 @@ def joined(address: str, shared: Sequence[object]) -> Iterator[None]:
                 yield
         except (KilledWorker, CancelledError, CommClosedError) as error:
             raise CompetitionError(
-                f"the cluster at {address} failed: {error}. What was finished is kept; "
-                "the same command goes on from there"
+                f"the cluster at {address} failed; what was finished is kept, and the same command "
+                f"goes on from there ({error})"
             ) from error
 
 

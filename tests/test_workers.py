@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from distributed.scheduler import KilledWorker
+from joblib import delayed
 
 from harness import competition
 from harness.__main__ import main
@@ -54,19 +56,24 @@ def joined(address: str, folder: Path) -> contextlib.AbstractContextManager[subp
     return running("distributed.cli.dask_worker", address, *words, folder=folder)
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The address of a scheduler, and its worker, which is in a folder of its own."""
-    folder = tmp_path_factory.mktemp("one")
+@contextlib.contextmanager
+def scheduled(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The address of a scheduler, and its process."""
     file = folder / "scheduler.json"
     words = ["--port", "0", "--no-dashboard", "--host", "127.0.0.1", "--scheduler-file", str(file)]
     with running("distributed.cli.dask_scheduler", *words) as scheduler:
         while not file.exists() or not file.read_text():
             assert scheduler.poll() is None
             time.sleep(0.1)
-        address = json.loads(file.read_text())["address"]
-        with joined(address, folder) as worker:
-            yield address, worker
+        yield json.loads(file.read_text())["address"], scheduler
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The address of a scheduler, and its worker, which is in a folder of its own."""
+    folder = tmp_path_factory.mktemp("one")
+    with scheduled(folder) as (address, _), joined(address, folder) as worker:
+        yield address, worker
 
 
 @pytest.fixture
@@ -156,6 +163,27 @@ def test_a_reference_trained_on_a_cluster_is_that_of_one_machine(workspace, clus
         ours, theirs = (getattr(reference, name).arrays() for reference in (here, there))
         assert all(np.array_equal(ours[key], theirs[key]) for key in ours), name
     assert (there.inputs / "original.safetensors").read_bytes() == weights
+
+
+def failure(address: str, call: object) -> CompetitionError:
+    workers = Workers(cluster=address)
+    with pytest.raises(CompetitionError, match="goes on from there") as raised, workers.joined():
+        list(workers.results([call]))
+    return raised.value
+
+
+def test_a_task_that_kills_worker_after_worker_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")  # 3 without this
+    with scheduled(tmp_path) as (address, _), joined(address, tmp_path):
+        error = failure(address, delayed(os._exit)(1))
+    assert isinstance(error.__cause__, KilledWorker)
+
+
+def test_a_cluster_that_loses_its_scheduler_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.cluster.PATIENCE", 4)
+    with scheduled(tmp_path) as (address, scheduler), joined(address, tmp_path):
+        threading.Timer(3, scheduler.kill).start()
+        assert "lost" in str(failure(address, delayed(time.sleep)(60)))
 
 
 @pytest.mark.parametrize(
