@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,9 @@ class Example(tuple):
         return self.columns.items()
 
 
-def _collate(examples: list[Example], *, collate_fn_map: Any = None) -> Example:
+def _collate(examples: Sequence[Example], *, collate_fn_map: Any = None) -> Example:
+    if isinstance(examples, _Rows):
+        return examples.batch()
     return Example(
         {
             name: torch.stack([example.columns[name] for example in examples])
@@ -78,6 +80,34 @@ class Split(Dataset):
 
     def __getitem__(self, index: int) -> Example:
         return Example({name: column[index] for name, column in self.columns.items()})
+
+    def __getitems__(self, indices: Sequence[int]) -> _Rows:
+        """What a `DataLoader` asks for at once, and a `Subset`."""
+        return _Rows(self, indices)
+
+
+class _Rows(Sequence[Example]):
+    """Examples of a split, made when they are looked at; a batch of them takes one indexing."""
+
+    def __init__(self, split: Split, indices: Sequence[int]) -> None:
+        self._split = split
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return _Rows(self._split, self._indices[place])
+        return self._split[self._indices[place]]
+
+    def __reduce__(self) -> tuple:
+        return list, (list(self),)  # without the rest of the split
+
+    def batch(self) -> Example:
+        """All of them, as the default collate makes one of a list."""
+        rows = torch.as_tensor(self._indices)
+        return Example({name: column[rows] for name, column in self._split.columns.items()})
 
 
 def read_split(path: Path) -> Split:

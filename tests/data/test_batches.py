@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, RandomSampler, Subset
+from torch.utils.data import DataLoader, RandomSampler, Subset, default_collate
 
 from harness.data.batches import Example, Split, loader
 
@@ -64,3 +64,29 @@ def test_an_example_survives_pickling(split):
     example = pickle.loads(pickle.dumps(split[3]))
     assert isinstance(example, Example)
     assert example["image_id"] == 103
+
+
+def test_a_batch_is_what_the_default_collate_makes_of_its_examples(split):
+    (batch,) = DataLoader(Subset(split, [4, 1, 7]), batch_size=3)
+    expected = default_collate([split[4], split[1], split[7]])
+    assert type(batch) is type(expected) is Example
+    assert batch.keys() == expected.keys()
+    for name, column in batch.items():
+        assert torch.equal(column, expected[name])
+        assert column.is_contiguous()
+    batch["image"].zero_()  # in place, as augmentations do
+    assert split[4][0].any()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_collate_of_ones_own_gets_the_examples(split, workers):
+    batches = DataLoader(split, batch_size=4, collate_fn=tuple, num_workers=workers)
+    for number, batch in enumerate(batches):
+        assert [int(example["image_id"]) for example in batch] == [
+            100 + 4 * number + i for i in range(4)
+        ]
+    raw = DataLoader(split, batch_size=4, collate_fn=lambda rows: rows, num_workers=workers)
+    for rows in raw:
+        images, labels = zip(*rows[1:], strict=True)
+        assert len(images) == len(labels) == 3
+        assert torch.equal(torch.stack(images), torch.stack([row[0] for row in rows])[1:])
