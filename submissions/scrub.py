@@ -19,8 +19,8 @@ import copy
 import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-EPOCHS = 2
-MAX_EPOCHS = 2
+EPOCHS = 1
+MAX_EPOCHS = 1
 AGREEMENT = 0.5
 LABELS = 1.0
 TEMPERATURE = 4.0
