@@ -29,7 +29,11 @@ class Example(tuple):
         return self
 
     def __getitem__(self, key: Any) -> Any:
-        return self.columns[key] if isinstance(key, str) else super().__getitem__(key)
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        if key not in self.columns:
+            raise KeyError(f"{key}: this competition's data has {', '.join(sorted(self.columns))}")
+        return self.columns[key]
 
     def __contains__(self, key: object) -> bool:
         return key in self.columns if isinstance(key, str) else super().__contains__(key)
