@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,16 @@ class Example(tuple):
 
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, str):
-            return super().__getitem__(key)
+            return tuple(self)[key]
         if key not in self.columns:
             raise KeyError(f"{key}: this competition's data has {', '.join(sorted(self.columns))}")
         return self.columns[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.columns[key] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.columns["image"], self.columns["age_group"]))
 
     def __contains__(self, key: object) -> bool:
         return key in self.columns if isinstance(key, str) else super().__contains__(key)
@@ -48,6 +54,18 @@ class Example(tuple):
     def items(self) -> Any:
         """Pairs of name and column, as a dictionary has them."""
         return self.columns.items()
+
+    def values(self) -> Any:
+        """The columns, as a dictionary has them."""
+        return self.columns.values()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The column of this name, or `default`."""
+        return self.columns.get(key, default)
+
+    def copy(self) -> Example:
+        """Another of the same columns."""
+        return Example(self.columns)
 
 
 def _collate(examples: list[Example], *, collate_fn_map: Any = None) -> Example:
