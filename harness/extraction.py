@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import builtins
 import json
+import re
 import symtable
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 MARK = "# submission"
+# Lines of Jupyter's own, among them `pip install` without a sign. Not `% count` and `!= count`,
+# with which a line of Python may go on.
+_MAGIC = re.compile(r"\s*(?:%%?[A-Za-z]|!(?!=)|\?|(?:pip|conda) +[a-z])")
 
 
 class Unclear(ValueError):
@@ -54,21 +59,13 @@ def from_script(content: bytes) -> bytes:
     """
     try:
         text = content.decode("utf-8-sig")
-        statements = list(_statements(0, text))
+        statements = _settled(_statements(0, text))
         taken = _needed(statements) if _drives_itself(statements) else []
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return content
     binds = frozenset[str]().union(*(s.binds for s in taken))
     needs = frozenset[str]().union(*(s.needs for s in taken))
-    # What a function binds by `global` depends on who calls it.
-    inner = {
-        n
-        for s in statements
-        for g in ast.walk(s.node)
-        if isinstance(g, ast.Global)
-        for n in g.names
-    }
-    if not taken or needs & inner or (needs - binds and "*" not in binds):
+    if not taken or needs & _bound_within(statements) or (needs - binds and "*" not in binds):
         return content
     lines = [""] * len(_lines(text))
     for statement in taken:
@@ -98,7 +95,7 @@ def from_notebook(content: bytes) -> bytes:
     marked = [(i, text) for i, text in cells if text.lstrip().lower().startswith(MARK)]
     if marked:
         return _join(marked)
-    statements = [s for i, text in cells for s in _statements(i, text)]
+    statements = _settled(s for i, text in cells for s in _statements(i, text))
     if not any("unlearning" in s.binds for s in statements):
         raise Unclear(
             "no cell defines a function `unlearning` at its top level; define it there, or let "
@@ -123,8 +120,19 @@ def _code_cells(content: bytes) -> Iterator[tuple[int, str]]:
     for i, text in cells:
         if text.startswith("%%") and not text.startswith(("%%time", "%%capture")):
             continue  # another language
-        lines = ["" if line.lstrip()[:1] in ("%", "!") else line for line in _lines(text)]
-        yield i, "\n".join(lines)
+        yield i, _without_magics(text)
+
+
+def _without_magics(text: str) -> str:
+    """The text with `pass` in the place of Jupyter's lines: one may be all that an `if` does."""
+    lines: list[str] = []
+    goes_on = False
+    for line in _lines(text):
+        magic = goes_on or _MAGIC.match(line) is not None
+        indent = line[: len(line) - len(line.lstrip())]
+        lines.append("" if goes_on else f"{indent}pass" if magic else line)
+        goes_on = magic and line.endswith("\\")
+    return "\n".join(lines)
 
 
 def _lines(text: str) -> list[str]:
@@ -146,6 +154,52 @@ def _statements(cell: int, text: str) -> Iterator[_Statement]:
         first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
         source = "\n".join(lines[first : node.end_lineno])
         yield _Statement(cell, node, first, source, *_names(source), _called(node))
+
+
+def _settled(statements: Iterable[_Statement]) -> list[_Statement]:
+    """The statements; of an `if` that a constant decides, only what is executed binds and needs.
+
+    Many a file has `TEST = False` at its top, and definitions and drivers for either case.
+    """
+    statements = list(statements)
+    values = {}
+    for s in statements:
+        match s.node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=value))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=value))
+            ):
+                values[name] = bool(value)
+    times = Counter(name for s in statements for name in s.binds)
+    for name in _bound_within(statements) | {name for name, count in times.items() if count > 1}:
+        values.pop(name, None)
+    return [_decided(s, values) for s in statements]
+
+
+def _decided(statement: _Statement, values: dict[str, bool]) -> _Statement:
+    match statement.node:
+        case ast.If(test=ast.Name(id=name), body=yes, orelse=no):
+            pass
+        case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=ast.Name(id=name)), body=no, orelse=yes):
+            pass
+        case _:
+            return statement
+    if name not in values:
+        return statement
+    executed = ast.Module(yes if values[name] else no, [])
+    binds, needs = _names(ast.unparse(executed))
+    return replace(statement, binds=binds, needs=needs | {name}, calls=_called(executed))
+
+
+def _bound_within(statements: list[_Statement]) -> set[str]:
+    """Names that functions bind by `global`, which depends on who calls them."""
+    return {
+        name
+        for s in statements
+        for node in ast.walk(s.node)
+        if isinstance(node, ast.Global)
+        for name in node.names
+    }
 
 
 def _drives_itself(statements: list[_Statement]) -> bool:
@@ -218,7 +272,8 @@ def _needed(statements: list[_Statement]) -> list[_Statement]:
         for i in new:
             statement = statements[i]
             if "unlearning" in statement.needs and "unlearning" not in statement.binds:
-                names = ", ".join(sorted((statement.binds | statement.calls) & wanted))
+                changed = statement.binds | (statement.calls - modules)
+                names = ", ".join(sorted(changed & wanted))
                 raise Unclear(
                     f"cell {statement.cell} calls `unlearning` and binds a name that it needs "
                     f"({names}), so it cannot be told whether it belongs to the submission; let "

@@ -173,10 +173,11 @@ def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     ]
     too_few = positional < PARAMETERS and arguments.vararg is None
     if too_few or required > PARAMETERS or unfilled:
+        remedy = "It has to take all four" if too_few else "More parameters need defaults"
         raise _invalid(
             f"`{function.name}` on line {function.lineno} cannot be called with four positional "
             f"arguments ({FUNCTIONS[function.name]}); it takes "
-            f"({ast.unparse(arguments)}). More parameters need defaults."
+            f"({ast.unparse(arguments)}). {remedy}."
         )
 
 

@@ -77,6 +77,53 @@ def test_marked_cells_are_taken_as_they_are():
     assert "y =" not in source
 
 
+def test_lines_of_jupyter_are_left_out_and_lines_of_python_are_not():
+    cells = [
+        "pip install tabulate\n%pip install \\\n    tqdm\n?len",
+        "if True:\n    !pip install tabulate\nconda install tqdm",
+        "rate = (7\n    % 4\n    != 3)",
+        "def unlearning(a, b, c, d):\n    return rate",
+    ]
+    scope: dict = {}
+    exec(from_notebook(notebook(cells)), scope)
+    assert scope["unlearning"](0, 0, 0, 0) is False
+
+
+TWICE = """
+import torch
+TEST{kind} = {value}
+if TEST:
+    def unlearning(net, retain, forget, validation):
+        return accuracy(net, val)
+if not TEST:
+    def unlearning(net, retain, forget, val):
+        return "submitted"
+if TEST:
+    retain, forget, val = get_cifar10()
+    torch.save(unlearning(get_net(), retain, forget, val), "net.pth")
+else:
+    val = get_dataset(64)
+    unlearning(get_net(), val, val, val)
+"""
+
+
+@pytest.mark.parametrize("kind", ["", ": bool"])
+def test_of_definitions_for_two_cases_that_counts_which_a_constant_chooses(kind):
+    text = TWICE.format(kind=kind, value=False)
+    for source in (from_notebook(notebook([text])), from_script(text.encode())):
+        scope: dict = {}
+        exec(source, scope)
+        assert scope["unlearning"](0, 0, 0, 0) == "submitted"
+
+
+@pytest.mark.parametrize("value", [True, "False\nTEST = prepare()", "len('')"])
+def test_a_case_that_needs_its_driver_is_unclear_and_the_reason_is_named(value):
+    cells = notebook([TWICE.format(kind="", value=value)])
+    with pytest.raises(Unclear, match=r"needs \(.*val\)") as caught:
+        from_notebook(cells)
+    assert "torch" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -84,6 +131,7 @@ def test_marked_cells_are_taken_as_they_are():
         (b'{"worksheets": []}', "not a Jupyter notebook of format 4"),
         (notebook(["x = 1"]), "no cell defines a function `unlearning`"),
         (notebook(["x = 1", "def unlearning(:"]), "cell 3, line 1"),
+        (notebook(["pip install tqdm", "x = 1"]), "no cell defines a function `unlearning`"),
         (
             notebook(
                 [

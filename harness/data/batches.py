@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,17 @@ class Example(tuple):
         return self
 
     def __getitem__(self, key: Any) -> Any:
-        return self.columns[key] if isinstance(key, str) else super().__getitem__(key)
+        if not isinstance(key, str):
+            return tuple(self)[key]
+        if key not in self.columns:
+            raise KeyError(f"{key}: this competition's data has {', '.join(sorted(self.columns))}")
+        return self.columns[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.columns[key] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.columns["image"], self.columns["age_group"]))
 
     def __contains__(self, key: object) -> bool:
         return key in self.columns if isinstance(key, str) else super().__contains__(key)
@@ -44,6 +54,18 @@ class Example(tuple):
     def items(self) -> Any:
         """Pairs of name and column, as a dictionary has them."""
         return self.columns.items()
+
+    def values(self) -> Any:
+        """The columns, as a dictionary has them."""
+        return self.columns.values()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The column of this name, or `default`."""
+        return self.columns.get(key, default)
+
+    def copy(self) -> Example:
+        """Another of the same columns."""
+        return Example(self.columns)
 
 
 def _collate(examples: Sequence[Example], *, collate_fn_map: Any = None) -> Example:

@@ -36,6 +36,13 @@ _HINTS = {
     errno.EAGAIN: "The number of processes and threads is limited.",
     errno.EROFS: "Only the working directory and /tmp can be written to.",
 }
+_NO_GPU = "There is no GPU here; `next(net.parameters()).device` is the device to use."
+_SIGNS = {  # in what Python shows of an error and its causes
+    "Found no NVIDIA driver": _NO_GPU,
+    "not compiled with CUDA enabled": _NO_GPU,
+    "CUDA device but torch.cuda.is_available() is False": _NO_GPU,
+    "socket.gaierror": "There is no network where submissions are run.",
+}
 
 
 class _Fault(Exception):
@@ -246,11 +253,29 @@ def _describe(error: BaseException, filename: str) -> tuple[str, str]:
         return "out_of_memory", f"an allocation was refused.\n{shown}"
     if isinstance(error, ModuleNotFoundError):
         return "invalid_submission", (
-            f"the module {error.name!r} is not installed where submissions are run. Do without "
+            f"the module {error.name!r} is not installed where submissions are run. If it is your "
+            "own, put what you need of it into the submission, which is one file; else do without "
             f"it, or ask the host to install it.\n{shown}"
         )
-    hint = _HINTS.get(error.errno or 0, "") if isinstance(error, OSError) else ""
-    return "crashed", f"{shown}\n{hint}".strip()
+    if isinstance(error, ImportError) and "attempted relative import" in shown:
+        return "invalid_submission", (
+            "a submission is one file: put what you need of your own modules into it, in the place "
+            f"of the relative import.\n{shown}"
+        )
+    return "crashed", f"{shown}\n{_hint(error, shown)}".strip()
+
+
+def _hint(error: BaseException, shown: str) -> str:
+    """What to mend, where what the error says itself would lead astray."""
+    try:
+        if isinstance(error, AttributeError) and isinstance(error.obj, nn.Module):
+            layers = ", ".join(name for name, _ in error.obj.named_children())
+            return f"A {type(error.obj).__name__} has the layers {layers}." if layers else ""
+        if isinstance(error, OSError) and error.errno in _HINTS:
+            return _HINTS[error.errno]
+    except Exception:  # what it refers to may be anything
+        return ""
+    return next((hint for sign, hint in _SIGNS.items() if sign in shown), "")
 
 
 def _traceback(error: BaseException, filename: str) -> str:

@@ -174,7 +174,10 @@ def _compare(header: dict[str, Entry], wanted: dict[str, Entry]) -> None:
     if missing or extra:
         parts = [f"{_names(missing)} missing"] * bool(missing)
         parts += [f"{_names(extra)} not known"] * bool(extra)
-        raise _invalid(f"state_dict() has other names: {'; '.join(parts)}.{_remedy(extra)}")
+        remedy = _remedy(extra)
+        if not remedy and len(missing) == len(wanted):
+            remedy = " It is another model: return `net` itself, or one of the same architecture."
+        raise _invalid(f"state_dict() has other names: {'; '.join(parts)}.{remedy}")
     for what in ("shape", "dtype"):
         wrong = {
             name: (getattr(header[name], what), getattr(entry, what))

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, RandomSampler, Subset, default_collate
+from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, default_collate
 
 from harness.data.batches import Example, Split, loader
 
@@ -49,6 +49,32 @@ def test_the_dataset_can_be_wrapped_again(split, workers):
     sampler = RandomSampler(split, replacement=True, num_samples=8)
     for batch in DataLoader(split, batch_size=4, sampler=sampler):
         check(batch, 4)
+
+
+class Noisy(Dataset):
+    """A participant's: changes the image of a dictionary that it got."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> Example:
+        example = self.dataset[index].copy() if index % 2 else self.dataset[index]
+        example["image"] = example["image"] + 100
+        return example
+
+
+def test_an_image_can_be_replaced_as_in_a_dictionary(split):
+    (batch,) = DataLoader(Noisy(split), batch_size=20)
+    for image in (batch["image"], batch[0], next(iter(batch)), batch.get("image")):
+        assert (image > 50).all()
+    check(batch, 20)
+    assert len(batch.values()) == len(batch.items()) == 4
+    assert batch.get("age") is None
+    inputs, _ = split[0]
+    assert (inputs < 50).all()  # the data itself has not changed
 
 
 def test_shuffling_follows_the_global_seed(split):

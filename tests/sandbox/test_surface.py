@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.sandbox import RunResult, Sandbox, WarmParent
 from harness.submission import Verdict
@@ -184,7 +185,46 @@ VERDICT = {
         def unlearning(net, retain, forget, val): pass
         """,
         "invalid_submission",
-        ["'unheard_of_tricks' is not installed", "line 3"],
+        ["'unheard_of_tricks' is not installed", "line 3", "which is one file"],
+    ),
+    "a file out of a package": (
+        """
+        from ..validation import accuracy
+        def unlearning(net, retain, forget, val): pass
+        """,
+        "invalid_submission",
+        ["a submission is one file", "line 2"],
+    ),
+    "a column that this data has not": (
+        """
+        def unlearning(net, retain, forget, val):
+            for batch in retain: batch["age"]
+        """,
+        "crashed",
+        ["age: this competition's data has age_group, image, image_id"],
+    ),
+    "a layer of another model": (
+        "def unlearning(net, retain, forget, val): net.layer4.requires_grad_(True)",
+        "crashed",
+        ["A SmallResNet has the layers conv1, bn1, relu, layer1, layer2, avgpool, fc."],
+    ),
+    "its layers in a model of its own": (
+        """
+        from torch import nn
+        def unlearning(net, retain, forget, val):
+            return nn.Sequential(*list(net.children())[:-1], nn.Flatten(), net.fc)
+        """,
+        "invalid_weights",
+        ["It is another model: return `net` itself"],
+    ),
+    "a download": (
+        """
+        import requests
+        def unlearning(net, retain, forget, val):
+            requests.get("https://unlearning.example/weights.pth")
+        """,
+        "crashed",
+        ["There is no network where submissions are run."],
     ),
     "a layer of another size": (
         """
@@ -221,3 +261,13 @@ def test_a_file_that_is_broken_in_itself_is_told_what_to_mend(
     assert caught.value.status == status
     for phrase in phrases:
         assert phrase in caught.value.message
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("use", ["next(iter(val))[0].cuda()", "net.to('cuda:0')"])
+def test_a_file_that_asks_for_a_gpu_where_there_is_none_is_told_so(
+    tmp_path: Path, parent: WarmParent, use: str
+) -> None:
+    with pytest.raises(Verdict, match="There is no GPU here") as caught:
+        run(tmp_path, parent, f"def unlearning(net, retain, forget, val): {use}")
+    assert caught.value.status == "crashed"
