@@ -1,9 +1,17 @@
-# The harness in a container, for the folder that it is started in:
+# The harness in a container; it works in the folder that is mounted, and as whoever starts it.
 #
 #   docker build -t unlearning .
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" \
 #       --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
-#       --security-opt systempaths=unconfined unlearning evaluate
+#       --security-opt systempaths=unconfined unlearning evaluate --require-isolation full
+#
+# With these security options the sandbox reaches its level `full`; without one of them it finds
+# `partial` and says so on every row. Without --user it runs as root, and `full` needs
+# --cap-add SYS_ADMIN too.
+# PyTorch's wheels hold CUDA and run on the CPU too, so one image serves both: on a machine with
+# NVIDIA's container toolkit, add --gpus all. That has not been tried, nor has Docker itself: the
+# image was built and run with podman and Docker's runtime runc, on a base of the same name that
+# mmdebstrap made, since none could be pulled.
 FROM debian:trixie-slim
 
 RUN apt-get update \
