@@ -5,7 +5,7 @@
 #       --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
 #       --security-opt systempaths=unconfined unlearning evaluate --require-isolation full
 #
-# With these security options the sandbox reaches its level `full`; without one of them it finds
+# With these security options the sandbox reaches its level `full`; without them it finds
 # `partial` and says so on every row. Without --user it runs as root, and `full` needs
 # --cap-add SYS_ADMIN too.
 # PyTorch's wheels hold CUDA and run on the CPU too, so one image serves both: on a machine with
