@@ -1,21 +1,30 @@
-# The harness in a container; on a machine with NVIDIA's container toolkit, add `--gpus all`.
+# The harness in a container; it works in the folder that is mounted, and as whoever starts it.
 #
 #   docker build -t unlearning .
-#   docker run --rm -v "$PWD/submissions:/app/submissions" -v "$PWD/results:/app/results" \
-#       -v "$PWD/cache:/app/reference/cache" --security-opt seccomp=unconfined \
-#       --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
-#       --cap-add SYS_ADMIN unlearning evaluate
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" \
+#       --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+#       --security-opt systempaths=unconfined unlearning evaluate --require-isolation full
 #
-# Without these security options the sandbox finds a weaker level and says so on every row.
-# Not built yet: there was no Docker where this was written.
-# PyTorch's wheels hold CUDA and run on the CPU too, so one image serves both.
-FROM python:3.12-slim
+# With these security options the sandbox reaches its level `full`; without them it finds
+# `partial` and says so on every row. Without --user it runs as root, and `full` needs
+# --cap-add SYS_ADMIN too.
+# PyTorch's wheels hold CUDA and run on the CPU too, so one image serves both: on a machine with
+# NVIDIA's container toolkit, add --gpus all. That has not been tried, nor has Docker itself: the
+# image was built and run with podman and Docker's runtime runc, on a base of the same name that
+# mmdebstrap made, since none could be pulled.
+FROM debian:trixie-slim
 
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends bubblewrap util-linux \
+    && apt-get install -y --no-install-recommends bubblewrap python3-venv \
     && rm -rf /var/lib/apt/lists/*
-WORKDIR /app
-COPY . .
-RUN pip install --no-cache-dir '.[participants]'
+ENV PATH=/opt/harness/bin:$PATH
+COPY requirements.lock /opt/
+RUN python3 -m venv /opt/harness \
+    && pip install --no-cache-dir --require-hashes --requirement /opt/requirements.lock
+COPY . /opt/source
+RUN pip install --no-cache-dir --no-deps /opt/source
+WORKDIR /work
+# Ends as it does at Ctrl-C: process 1 of a container does not heed the usual SIGTERM.
+STOPSIGNAL SIGINT
 ENTRYPOINT ["harness"]
 CMD ["evaluate"]

@@ -193,3 +193,23 @@ def test_without_walls_every_probe_reports_success() -> None:
     won = set(json.loads(levels._probe("none").stdout))
     assert won == levels._STOPS["full"] - {"be root", "signal the evaluator"} or os.geteuid()
     assert won >= {"read files", "write files", "reach the network", "leave a daemon"}
+
+
+def test_an_evaluator_that_is_process_1_is_not_taken_for_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a container, where the run has the evaluator's number in its own namespace."""
+    if isolation_level()[0] != "full":
+        pytest.skip("needs the level full")
+    monkeypatch.delenv(levels.VARIABLE, raising=False)
+    space = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid():
+        space += ["--user", "--map-current-user"]
+    ask = "from harness.sandbox import isolation_level; print(os.getpid(), *isolation_level())"
+    done = subprocess.run(
+        [*space, sys.executable, "-c", f"import os; {ask}"],
+        capture_output=True,
+        text=True,
+        cwd=walls.PACKAGE.parent,
+    )
+    assert done.stdout == "1 full \n", done.stderr

@@ -1,6 +1,6 @@
 """Changes the original model and the data on disk for the runs after it.
 
-full, partial, landlock, none: harmless
+full, partial, landlock: harmless
 """
 
 import os
