@@ -48,7 +48,7 @@ def unlearning(net, retain, forget, val):
 
 
 def train(net, parameters, retain):
-    optimizer = torch.optim.AdamW(parameters, LEARNING_RATE)
+    optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * len(retain))
     net.train()
     for _ in range(EPOCHS):

@@ -63,7 +63,9 @@ def reinitialise(net, share):
 def remember(net, original, retain, steps):
     """Train on noisy retain images to give the logits that the original model gives for them."""
     device = next(net.parameters()).device
-    optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(
+        net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     for _, (inputs, _) in zip(range(steps), endless(retain), strict=False):
         inputs = inputs.to(device)

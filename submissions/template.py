@@ -52,7 +52,7 @@ def unlearning(net, retain, forget, val):
             parameter += NOISE * parameter.std(correction=0) * torch.randn_like(parameter)
 
     # Repair: train on what is to be kept.
-    optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE)
+    optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * len(retain))
     net.train()
     for _ in range(EPOCHS):
