@@ -14,6 +14,8 @@ from harness import extraction
 SUFFIXES = (".py", ".ipynb")
 LARGEST = {".py": 1 << 20, ".ipynb": 1 << 25}  # bytes; a notebook's cells have outputs too
 PARAMETERS = 4
+# What a further parameter may be called, in any case: many a driver passes it.
+DEVICE = "device"
 # What a file may define, and what it is called with.
 FUNCTIONS = {
     "unlearning": "net, retain, forget, val",
@@ -166,13 +168,13 @@ def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     if isinstance(function, ast.AsyncFunctionDef):
         raise _invalid(f"`{function.name}` is `async`; it has to be an ordinary function.")
     arguments = function.args
-    positional = len(arguments.posonlyargs) + len(arguments.args)
-    required = positional - len(arguments.defaults)
-    unfilled = [
+    positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    required = len(positional) - len(arguments.defaults)
+    unfilled = positional[PARAMETERS:required] + [
         a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None
     ]
-    too_few = positional < PARAMETERS and arguments.vararg is None
-    if too_few or required > PARAMETERS or unfilled:
+    too_few = len(positional) < PARAMETERS and arguments.vararg is None
+    if too_few or {name.lower() for name in unfilled} - {DEVICE}:
         remedy = "It has to take all four" if too_few else "More parameters need defaults"
         raise _invalid(
             f"`{function.name}` on line {function.lineno} cannot be called with four positional "

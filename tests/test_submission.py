@@ -41,6 +41,8 @@ def test_what_can_be_called_is_read(tmp_path, source):
         ("def unlearning(net, retain, forget): pass", "It has to take all four"),
         ("def unlearning(a, b, c, d, e): pass", "More parameters need defaults"),
         ("def unlearning(a, b, c, d, *, e): pass", "More parameters need defaults"),
+        ("def unlearning(a, b, c, d, device, e): pass", "More parameters need defaults"),
+        ("def unlearning(device, a, b, c, d): pass", "More parameters need defaults"),
         ("async def unlearning(a, b, c, d): pass", "`async`"),
         ("def unlearning(net, retain, forget, val)\n    pass", "line 1: SyntaxError"),
         ("\tx = 1\n  y = 2", "mine.py, line"),

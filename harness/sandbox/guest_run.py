@@ -121,8 +121,9 @@ def execute(start: Start, job: dict[str, Any], seed: int, result: int) -> NoRetu
             share = job["limits"]["gpu_memory_mb"] / total_mb
             torch.cuda.set_per_process_memory_fraction(min(1.0, share))
             net = net.to("cuda")
+        further = dict.fromkeys(_devices(call), next(iter(net.parameters())).device)
         # Scores come in the order of the examples.
-        returned = call(net, *start.loaders(shuffle=function != "identify"))
+        returned = call(net, *start.loaders(shuffle=function != "identify"), **further)
         if function == "identify":
             reply = b"S" + encode({"scores": _scores(returned)})
         else:
@@ -178,13 +179,22 @@ def _load(name: str, source: str, function: str, parameters: str) -> Callable[..
     except (TypeError, ValueError):
         return call  # something built in: it will say so itself
     try:
-        signature.bind(*range(4))
+        signature.bind(*range(4), **dict.fromkeys(_devices(call)))
     except TypeError as error:
         raise _Fault(
             "invalid_submission",
             f"`{function}{signature}` cannot be called as {function}({parameters}): {error}.",
         ) from None
     return call
+
+
+def _devices(call: Callable[..., Any]) -> list[str]:
+    """The parameters after the four that are to be given the device of the model."""
+    try:
+        further = [*inspect.signature(call).parameters.values()][4:]
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in further if p.name.lower() == "device" and p.default is p.empty]
 
 
 def _seed(seed: int) -> None:

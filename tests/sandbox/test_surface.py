@@ -98,6 +98,17 @@ RUN = {
         def unlearning(model, train_loader, forget_loader, val_loader, epochs=1, *, log=None):
             model.eval()
         """,
+    "the device, which many a driver passes": """
+        import torch
+        def unlearning(net, retain, forget, val, DEVICE, epochs=1):
+            assert DEVICE == next(net.parameters()).device
+            assert epochs == 1
+        """,
+    "the device by its name alone": """
+        import torch
+        def unlearning(net, retain, forget, val, *, device):
+            assert isinstance(device, torch.device)
+        """,
     "layers by name, replaced and frozen": """
         import torch
         from torch import nn
