@@ -1,8 +1,11 @@
 """`make check`: what an evaluation would find, said after two runs."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.__main__ import main
+from harness.yardstick import yardstick
 from tests.small import small_toml
 
 NOISE = """
@@ -55,6 +58,18 @@ def test_what_takes_as_long_as_retraining_is_warned_of(check):
     code, said = check("import time\n" + NOISE + "    time.sleep(2)\n")
     assert code == 0
     assert "of a retraining, WARNING, flagged above 20%" in said
+
+
+def test_a_retraining_that_breaks_the_limits_is_not_the_files_fault(check, monkeypatch):
+    def breaking(reference):
+        loop, factor = yardstick(reference)
+        return replace(loop, source=b"def unlearning(*_): raise MemoryError"), factor
+
+    monkeypatch.setattr("harness.check.yardstick", breaking)
+    code, said = check(NOISE)
+    assert code == 0
+    assert "would be accepted" in said
+    assert "of a retraining" not in said
 
 
 def test_a_verdict_is_that_of_an_evaluation(check):
