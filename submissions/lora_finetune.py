@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrize
 
 RANK = 4
-EPOCHS = 2
+EPOCHS = 1
 LEARNING_RATE = 3e-2
 
 
