@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -52,9 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from harness import evaluation
     from harness import submission as submissions
-    from harness.workers import Workers
+    from harness.sandbox import Guest
 
     named = bool(options.paths)
     paths = options.paths or submissions.find(SUBMISSIONS)
@@ -66,16 +66,22 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
         return HOST_FAULT
     failed = 0
-    for row in evaluation.evaluate_all(
-        paths,
-        options.competition,
-        options.runs,
-        options.require_isolation,
-        workers=Workers(options.workers, options.cluster),
-        retry=named,
-    ):
-        failed += row["status"] != "scored"
-        print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
+    # First, so that it imports torch while we do.
+    with contextlib.nullcontext() if options.cluster else Guest() as guest:
+        from harness import evaluation
+        from harness.workers import Workers
+
+        for row in evaluation.evaluate_all(
+            paths,
+            options.competition,
+            options.runs,
+            options.require_isolation,
+            workers=Workers(options.workers, options.cluster),
+            retry=named,
+            guest=guest,
+        ):
+            failed += row["status"] != "scored"
+            print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
     print(file=sys.stderr if options.json else sys.stdout)
     _leaderboard(options)
     try:
@@ -94,12 +100,15 @@ def _line(row: dict) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from harness.check import check
+    from harness.sandbox import Guest
     from harness.submission import Verdict
 
     try:
-        for finding in check(options.path, options.competition):
-            print(finding, flush=True)
+        with Guest() as guest:  # first, so that it imports torch while we do
+            from harness.check import check
+
+            for finding in check(options.path, options.competition, guest):
+                print(finding, flush=True)
     except Verdict as verdict:
         print(f"{verdict.output}\n{verdict.status}: {verdict.message}".strip())
         return 1

@@ -14,14 +14,14 @@ from harness import submission as submissions
 from harness.competition import Limits
 from harness.outputs import SPLITS, Observer
 from harness.runs import seed
-from harness.sandbox import RunResult, Sandbox, WarmParent
+from harness.sandbox import Guest, RunResult, Sandbox, WarmParent
 from harness.submission import Verdict
 from harness.yardstick import yardstick
 from reference.pools import Reference, prepare
 from reference.training import AT_ONCE
 
 
-def check(path: Path, competition: str = "digits") -> Iterator[str]:
+def check(path: Path, competition: str = "digits", guest: Guest | None = None) -> Iterator[str]:
     """Run a submission twice, with two seeds, and say what an evaluation of it would find.
 
     Parameters
@@ -30,6 +30,8 @@ def check(path: Path, competition: str = "digits") -> Iterator[str]:
         The participant's file.
     competition : str
         A name in `reference/`, or the path of a TOML file.
+    guest : Guest, optional
+        Started ahead for the runs.
 
     Yields
     ------
@@ -46,7 +48,7 @@ def check(path: Path, competition: str = "digits") -> Iterator[str]:
     reference = prepare(competitions.load(competition, runs=AT_ONCE))
     limits = reference.competition.evaluation.limits
     loop, factor = yardstick(reference)
-    with WarmParent(reference.inputs) as parent:
+    with WarmParent(reference.inputs, guest=guest) as parent:
         with Sandbox(submission, parent, limits) as sandbox:
             yield f"isolation: {sandbox.level} {sandbox.missing}".rstrip()
             results = [sandbox.run(seed(submission.sha256, run)) for run in range(2)]

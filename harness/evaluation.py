@@ -23,7 +23,7 @@ from harness.leaderboard import Row
 from harness.outputs import Observer
 from harness.run_store import RunStore
 from harness.runs import Runs, perform
-from harness.sandbox import WarmParent
+from harness.sandbox import Guest, WarmParent
 from harness.scoring import Score
 from harness.submission import Submission, Verdict
 from harness.workers import HERE, Workers
@@ -83,6 +83,7 @@ def evaluate_all(
     workers: Workers = HERE,
     retry: bool = True,
     progress: bool = True,
+    guest: Guest | None = None,
 ) -> Iterator[Row]:
     """Evaluate submissions one after another; the leaderboard is up to date after each.
 
@@ -96,6 +97,8 @@ def evaluate_all(
         Whether a file that got a verdict before, and is unchanged, is run again.
     progress : bool
         Show progress bars.
+    guest : Guest, optional
+        Started ahead for the runs on this machine.
 
     Yields
     ------
@@ -110,7 +113,9 @@ def evaluate_all(
         reference = prepare(settings, progress, workers)
         observer = Observer(settings.model, reference.data)
         with (
-            WarmParent(reference.inputs, require=settings.evaluation.require_isolation) as parent,
+            WarmParent(
+                reference.inputs, require=settings.evaluation.require_isolation, guest=guest
+            ) as parent,
             workers.joined(parent, observer),
         ):
             run = partial(perform, parent=parent, observer=observer, workers=workers)

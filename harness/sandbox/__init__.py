@@ -3,6 +3,7 @@
 from harness.sandbox.errors import SandboxError
 from harness.sandbox.levels import isolation_level
 from harness.sandbox.parent import WarmParent
+from harness.sandbox.process import Guest
 from harness.sandbox.sandbox import RunResult, Sandbox
 
-__all__ = ["RunResult", "Sandbox", "SandboxError", "WarmParent", "isolation_level"]
+__all__ = ["Guest", "RunResult", "Sandbox", "SandboxError", "WarmParent", "isolation_level"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from harness.sandbox import kernel, policy
 from harness.sandbox.cgroup import RunGroups
 from harness.sandbox.guest_server import RESULT, Server
-from harness.sandbox.guest_walls import Walls, go_on_in_child
+from harness.sandbox.guest_walls import Walls, go_on_in_child, show
 
 if TYPE_CHECKING:
     from harness.sandbox.guest_run import Start
@@ -34,9 +34,10 @@ def main(control_fd: int, setup_fd: int) -> None:
     Parameters
     ----------
     control_fd : int
-        A SOCK_SEQPACKET socket; each message brings the descriptors that `serve` takes.
+        A SOCK_SEQPACKET socket. The first message brings descriptors of `policy.INPUT_FILES`, each
+        further one those that `serve` takes.
     setup_fd : int
-        JSON, written by `harness.sandbox.parent`.
+        JSON, written by `harness.sandbox.process`.
     """
     with os.fdopen(setup_fd) as file:
         setup = json.load(file)
@@ -44,15 +45,16 @@ def main(control_fd: int, setup_fd: int) -> None:
         # bubblewrap waits outside for this process and must not leave it behind.
         kernel.die_with_parent(signal.SIGKILL)
     # Late, so that all of torch's import happens in one place.
-    from harness.sandbox.guest_run import Start
+    from harness.sandbox.guest_run import import_training
 
-    start = Start.load(Path(setup["inputs"]))
-    _freeze()
+    import_training()
     kernel.use_huge_pages()
-    _leave_threads()
-    with socket.socket(fileno=control_fd) as control:
-        submission = _next_submission(control)
-    if submission:
+    # Not `with`: it would be closed before an error is printed, which the host then reads too soon.
+    control = socket.socket(fileno=control_fd)
+    start = _load(control, setup["level"])
+    submission = _next_submission(control) if start else None
+    control.close()
+    if start and submission:
         serve(start, setup, *submission)
 
 
@@ -86,7 +88,7 @@ def serve(
         job = json.load(file)
     _import_ahead(job["imports"], setup["visible"])
     if inputs:
-        start = start.replaced(inputs)
+        start = start.replaced([_content(fd) for fd in inputs])
     _freeze()
     _leave_threads()
     limits = job["limits"]
@@ -105,6 +107,23 @@ def serve(
         execute(start, job, seed, RESULT)
 
 
+def _load(control: socket.socket, level: str) -> Start | None:
+    """What all runs start from, when the host has sent it; None if the host is gone."""
+    from harness.sandbox.guest_run import Start
+
+    _, fds, _, _ = socket.recv_fds(control, 64, len(policy.INPUT_FILES))
+    if not fds:
+        return None
+    files = dict(zip(policy.INPUT_FILES, map(_content, fds), strict=True))
+    if level == "full":
+        show(files, policy.INPUTS)
+    start = Start.load(files)
+    _freeze()
+    kernel.use_huge_pages()
+    _leave_threads()
+    return start
+
+
 def _next_submission(control: socket.socket) -> Fds | None:
     """Fork for each submission: what `serve` takes in the children, None in the parent."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for the children
@@ -121,6 +140,11 @@ def _next_submission(control: socket.socket) -> Fds | None:
     with contextlib.suppress(ChildProcessError):
         os.wait()  # until the last of them has cleaned up
     return None
+
+
+def _content(fd: int) -> bytes:
+    with os.fdopen(fd, "rb") as file:
+        return file.read()
 
 
 def _freeze() -> None:

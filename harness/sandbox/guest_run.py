@@ -12,7 +12,7 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -59,27 +59,18 @@ class Start:
     expected: dict[str, torch.dtype]
 
     @classmethod
-    def load(cls, inputs: Path) -> Start:
-        """Read the folder that `harness.sandbox.WarmParent` describes."""
-        torch.set_num_threads(1)  # threads here would be missing in the forked runs, which hang
-        competition = json.loads((inputs / "competition.json").read_text())
+    def load(cls, inputs: Mapping[str, bytes]) -> Start:
+        """Read the files that `harness.sandbox.WarmParent` describes."""
+        competition = json.loads(inputs["competition.json"])
         net = build(competition["architecture"], **competition["arguments"])
-        start = cls._read(
-            net,
-            competition["batch_size"],
-            [(inputs / name).read_bytes() for name in OWN_INPUTS],
-        )
+        start = cls._read(net, competition["batch_size"], [inputs[name] for name in OWN_INPUTS])
         _warm_up(net, start.loaders(True)[0])
         save(_weights(net, start.expected, "unlearning"))
         return start
 
-    def replaced(self, inputs: Sequence[int]) -> Start:
-        """The same architecture with other weights and splits, from descriptors of files."""
-        contents = []
-        for fd in inputs:
-            with os.fdopen(fd, "rb") as file:
-                contents.append(file.read())
-        return self._read(self.net, self.batch_size, contents)
+    def replaced(self, inputs: Sequence[bytes]) -> Start:
+        """The same architecture with other weights and splits: what is in `OWN_INPUTS`."""
+        return self._read(self.net, self.batch_size, inputs)
 
     def loaders(self, shuffle: bool) -> tuple[DataLoader, DataLoader, DataLoader]:
         """Of the first split, the second and the validation set; the last is never shuffled."""
@@ -138,6 +129,15 @@ def execute(start: Start, job: dict[str, Any], seed: int, result: int) -> NoRetu
         send(result, reply)
     finally:
         leave(0)
+
+
+def import_training() -> None:
+    """Have torch import, of what training takes, all that it puts off to an optimizer's first step.
+
+    No threads either: they would be missing in the forked runs, which hang.
+    """
+    torch.set_num_threads(1)
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()
 
 
 def _warm_up(net: nn.Module, loader: DataLoader) -> None:

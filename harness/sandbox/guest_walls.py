@@ -8,7 +8,7 @@ import resource
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -130,6 +130,14 @@ class Walls:
             write=[*policy.DEVICES, *policy.gpu_devices(), "/dev/shm", scratch],
             signals=not self.namespaces,
         )
+
+
+def show(files: Mapping[str, bytes], folder: str) -> None:
+    """Fill `folder`, a file system of its own, which nobody can write to from then on."""
+    for name, content in files.items():
+        Path(folder, name).write_bytes(content)
+    flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.mount("none", folder, None, kernel.MS_REMOUNT | kernel.MS_BIND | flags)
 
 
 def _become_ordinary_user(visible: Sequence[str]) -> None:

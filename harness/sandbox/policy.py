@@ -58,6 +58,7 @@ GUEST_FILES = (
 )
 
 # The competition's data for participants, copied in, so that modes and owners do not matter.
+INPUTS = "/inputs"
 INPUT_FILES = (
     "competition.json",
     "original.safetensors",
@@ -79,7 +80,7 @@ OWN_INPUTS = (
 # Where files that were written for the challenge look for things. A notebook's driver takes
 # `empty.txt` for a sign that there are no models to unlearn, and leaves it at that.
 _KAGGLE = {
-    "/kaggle/input/neurips-2023-machine-unlearning": "/inputs",
+    "/kaggle/input/neurips-2023-machine-unlearning": INPUTS,
     "/kaggle/working": "/tmp",
     "/kaggle/tmp": "/tmp",
 }

@@ -17,7 +17,8 @@ import numpy as np
 from harness.competition import Limits
 from harness.sandbox import policy, weights
 from harness.sandbox.errors import SandboxError
-from harness.sandbox.parent import PATIENCE, WarmParent
+from harness.sandbox.parent import WarmParent
+from harness.sandbox.process import PATIENCE
 from harness.sandbox.streams import Stream, clean, drain
 from harness.submission import FUNCTIONS, VERDICTS, Submission, Verdict
 

@@ -113,6 +113,7 @@ def _bubblewrap(binds: Mapping[str, str], files: Mapping[str, int]) -> list[str]
     for place in ("/tmp", "/dev/shm"):
         # One for each run covers this one, of the size that the competition allows.
         line += ["--size", str(policy.MIB), "--tmpfs", place]
+    line += ["--perms", "0755", "--tmpfs", policy.INPUTS]  # filled and shut by the warm parent
     # After /tmp, where a checkout and its environment may lie.
     for source, place in binds.items():
         line += ["--ro-bind", source, place]

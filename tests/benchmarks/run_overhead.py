@@ -1,29 +1,38 @@
-"""What the sandbox and the scheduling add to 512 runs of one epoch of fine-tuning."""
+"""What the sandbox and the scheduling add to 512 runs of one epoch of fine-tuning.
+
+python -m tests.benchmarks.run_overhead [runs] [repeats]
+"""
 
 import importlib.util
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from joblib import cpu_count
-from safetensors.torch import load_file
 
-from harness import competition, models
-from harness import submission as submissions
-from harness.data.batches import loader, read_split
-from harness.outputs import Observer
-from harness.runs import perform, seed
-from harness.sandbox import WarmParent
-from reference.pools import Reference, prepare
+from harness.sandbox import Guest, WarmParent
+
+if TYPE_CHECKING:
+    from reference.pools import Reference
 
 SUBMISSION = Path("submissions/finetune.py")
+ROW = "row"
 
 
-def bare_loop(reference: Reference, runs: int) -> float:
+def bare_loop(reference: "Reference", runs: int) -> float:
     """Seconds of the same work in this process: no isolation, nothing stored, one core."""
+    import torch
+    from safetensors.torch import load_file
+
+    from harness import models
+    from harness.data.batches import loader, read_split
+    from harness.outputs import Observer
+    from harness.runs import seed
+
     spec = importlib.util.spec_from_file_location("bare", SUBMISSION)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -45,16 +54,21 @@ def bare_loop(reference: Reference, runs: int) -> float:
     return time.perf_counter() - start
 
 
-def sandboxed(reference: Reference, parent: WarmParent, runs: int) -> tuple[float, str]:
+def sandboxed(reference: "Reference", parent: WarmParent, runs: int) -> tuple[float, str]:
     """Seconds of the same runs as `make evaluate` does them, from nothing stored; the level."""
+    from harness import submission as submissions
+    from harness.outputs import Observer
+    from harness.runs import perform
+
     observer = Observer(reference.competition.model, reference.data)
+    limits = reference.competition.evaluation.limits
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         result = perform(
             submissions.read(SUBMISSION),
             parent,
             observer,
-            reference.competition.evaluation.limits,
+            limits,
             runs,
             Path(folder),
             "bench",
@@ -63,33 +77,45 @@ def sandboxed(reference: Reference, parent: WarmParent, runs: int) -> tuple[floa
         return time.perf_counter() - start, result.isolation
 
 
-def main(runs: int = 512, blocks: int = 2, repeats: int = 3) -> None:
-    """Print the two, block by block in turn as the machine's speed changes, and their ratio."""
-    torch.set_num_threads(1)
-    reference = prepare(competition.load("digits"))
-    print(f"{runs} runs of {SUBMISSION} in {blocks} blocks, {cpu_count()} cores\n")
+def row(runs: int) -> None:
+    """Print a row of the table: as `make evaluate` begins, in a process of its own."""
+    with Guest() as guest:
+        import torch
+
+        import harness.evaluation  # noqa: F401  the guest has as long to start as this takes
+        from harness import competition
+        from reference.pools import prepare
+
+        torch.set_num_threads(1)
+        reference = prepare(competition.load("digits"))
+        with WarmParent(reference.inputs, guest=guest) as parent:
+            first, _ = sandboxed(reference, parent, 1)
+            seconds, level = sandboxed(reference, parent, runs)
+    bare = bare_loop(reference, runs)
+    share = bare / cpu_count()
     print(
-        "| bare loop, s | divided by cores, s | sandboxed, s | ratio | start of the parent, s "
-        "| ratio with it | isolation |"
+        f"| {bare:.1f} | {share:.1f} | {first:.2f} | {seconds:.1f} | {seconds / share:.2f} "
+        f"| {(first + seconds) / share:.2f} | {level} |",
+        flush=True,
     )
-    print("|---|---|---|---|---|---|---|")
+
+
+def main(runs: int = 512, repeats: int = 3) -> None:
+    """Print the two, and their ratio, with and without what the first run waits for."""
+    print(f"{runs} runs of {SUBMISSION}, {cpu_count()} cores\n")
+    print(
+        "| bare loop, s | divided by cores, s | first run, s | sandboxed, s | ratio "
+        "| ratio with the first run | isolation |"
+    )
+    print("|---|---|---|---|---|---|---|", flush=True)
     for _ in range(repeats):
-        with WarmParent(reference.inputs) as parent:
-            start = time.perf_counter()
-            sandboxed(reference, parent, 1)
-            start = time.perf_counter() - start
-            share = inside = 0.0
-            for _ in range(blocks):
-                share += bare_loop(reference, runs // blocks) / cpu_count()
-                seconds, level = sandboxed(reference, parent, runs // blocks)
-                inside += seconds
-        print(
-            f"| {share * cpu_count():.1f} | {share:.1f} | {inside:.1f} | {inside / share:.2f} "
-            f"| {start:.1f} | {(inside + start) / share:.2f} | {level} |",
-            flush=True,
-        )
+        line = [sys.executable, "-m", "tests.benchmarks.run_overhead", ROW, str(runs)]
+        subprocess.run(line, check=True)
 
 
 if __name__ == "__main__":
     os.chdir(Path(__file__).parents[2])
-    main(*map(int, sys.argv[1:]))
+    if sys.argv[1:2] == [ROW]:
+        row(int(sys.argv[2]))
+    else:
+        main(*map(int, sys.argv[1:]))

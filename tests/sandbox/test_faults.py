@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import Sandbox, SandboxError, WarmParent, isolation_level, walls
+from harness.sandbox import Guest, Sandbox, SandboxError, WarmParent, isolation_level, walls
 from tests.sandbox.small import LIMITS, at_level, unread
 
 SLEEPS = """
@@ -213,6 +213,30 @@ def test_a_sandbox_that_cannot_start_says_why(inputs: Path, tmp_path: Path) -> N
     wanted = pytest.raises(SandboxError, match="did not start: (.|\n)*SafetensorError")
     with WarmParent(tmp_path) as parent, wanted:
         Sandbox(unread(SLOW), parent, LIMITS)
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("wait", [0, 0.3, 5])  # before its first line, in its imports, after them
+def test_a_guest_started_ahead_and_never_used_is_ended(wait: float) -> None:
+    with Guest() as guest:
+        time.sleep(wait)
+        assert guest.alive
+    assert not guest.alive
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_guest_started_ahead_is_taken_and_one_that_died_replaced(inputs: Path) -> None:
+    submission = unread("def unlearning(net, retain, forget, val): pass")
+    with Guest() as guest:
+        with WarmParent(inputs, guest=guest) as parent, Sandbox(submission, parent, LIMITS) as one:
+            first = one.run(0).weights["fc.bias"]
+            assert guest.alive
+        assert not guest.alive
+    with Guest() as guest:
+        guest.kill()
+        with WarmParent(inputs, guest=guest) as parent, Sandbox(submission, parent, LIMITS) as two:
+            assert not guest.alive
+            assert (two.run(0).weights["fc.bias"] == first).all()
 
 
 @pytest.mark.usefixtures("nothing_left")

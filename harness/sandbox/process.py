@@ -1,0 +1,134 @@
+"""The host's side of a process within walls: started, given a competition's data, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.sandbox import cgroup, levels, policy, walls
+from harness.sandbox.errors import SandboxError
+from harness.sandbox.streams import clean
+
+PATIENCE = 10.0  # seconds that a guest has to end by itself
+
+
+class Guest:
+    """A process that imports torch behind walls, then waits for a competition's data.
+
+    It starts at once, and nobody waits for it: what starts it first thing has the seconds that
+    it takes for its own imports.
+    """
+
+    def __init__(self) -> None:
+        level, _ = levels.isolation_level()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Kept in memory, so that nothing is left on disk whatever happens.
+        self._complaints = os.fdopen(os.memfd_create("complaints"), "rb")
+        self._loaded = False
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(theirs)
+            group = self._make_group(stack)
+            files = walls.open_files(stack, walls.guest_files()) if level == "full" else {}
+            setup = stack.enter_context(
+                walls.in_memory({"level": level, "visible": walls.visible(), "group": group})
+            )
+            line, environment = walls.command(
+                level,
+                "harness.sandbox.guest",
+                [str(theirs.fileno()), str(setup.fileno())],
+                files,
+            )
+            passed = [theirs.fileno(), setup.fileno(), *files.values()]
+            if self._group and group:
+                line = cgroup.command(self._group) + line
+                passed.append(group)
+            self._process = subprocess.Popen(
+                line,
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=self._complaints,
+                stderr=self._complaints,
+                pass_fds=passed,
+                # Ctrl-C in a terminal is for the host, which then ends the guest.
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be sent anything."""
+        return not self._complaints.closed and self._process.poll() is None
+
+    def load(self, inputs: Path) -> None:
+        """Send it a competition's data, once; `WarmParent` says what is in the folder."""
+        if self._loaded:
+            return
+        with contextlib.ExitStack() as stack:
+            files = walls.open_files(stack, {n: inputs / n for n in policy.INPUT_FILES})
+            self.send(b"inputs", [*files.values()])
+        self._loaded = True
+
+    def send(self, message: bytes, descriptors: Sequence[int]) -> None:
+        """Send a message that brings open files.
+
+        Raises
+        ------
+        SandboxError
+            If the process is gone.
+        """
+        try:
+            socket.send_fds(self._control, [message], descriptors)
+        except OSError as error:
+            raise SandboxError(f"the sandbox is gone ({error}): {self.why()}") from None
+
+    def close(self) -> None:
+        """End it and everything that it started."""
+        if self._complaints.closed:
+            return
+        # Not only close(): a process forked from this one may hold the socket too.
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+        try:
+            # As long as it has served nobody there is nothing for it to clean up.
+            self._process.wait(PATIENCE if self._loaded else 0)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._control.close()
+        self._complaints.close()
+        if self._group:
+            cgroup.remove(self._group)
+
+    def kill(self) -> None:
+        """End it if it does not do so by itself."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def why(self) -> str:
+        """What it complained of last."""
+        try:
+            self._complaints.seek(0)
+            text = self._complaints.read().decode(errors="replace")
+        except ValueError:  # closed, perhaps by another thread just now
+            return "it was closed"
+        return clean(text[-4000:]).strip() or "it was killed; is the machine out of memory?"
+
+    def _make_group(self, stack: contextlib.ExitStack) -> int | None:
+        """A descriptor of the control group that it shall be in, if one can be had."""
+        self._group = cgroup.make()
+        if self._group is None:
+            return None
+        folder = os.open(self._group, os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, folder)
+        return folder
