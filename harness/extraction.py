@@ -213,7 +213,7 @@ def _drives_itself(statements: list[_Statement]) -> bool:
     """Whether a script calls `unlearning`, or may refuse to be imported."""
     defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     executes = ast.Expr | ast.Assign | ast.If | ast.For | ast.While | ast.With
-    calls = {"unlearning"}
+    calls = {"unlearning", "get_ipython"}  # the latter in what was exported from a notebook
     for statement in statements:  # in the file's order: a `main` that calls it is defined after it
         if isinstance(statement.node, defines) and statement.needs & calls:
             calls |= statement.binds

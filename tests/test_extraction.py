@@ -205,6 +205,14 @@ def test_a_script_that_runs_by_itself_gives_what_unlearning_needs(driver):
     assert caught.traceback[-1].lineno + 1 == line
 
 
+def test_a_script_exported_from_a_notebook_is_left_its_lines():
+    text = "get_ipython().run_line_magic('matplotlib', 'inline')\nrate = 1\n"
+    text += "def unlearning(a, b, c, d):\n    return rate\n"
+    scope: dict = {}
+    exec(from_script(text.encode()), scope)
+    assert scope["unlearning"](0, 0, 0, 0) == 1
+
+
 @pytest.mark.parametrize(
     "rest",
     [

@@ -42,6 +42,7 @@ _SIGNS = {  # in what Python shows of an error and its causes
     "not compiled with CUDA enabled": _NO_GPU,
     "CUDA device but torch.cuda.is_available() is False": _NO_GPU,
     "socket.gaierror": "There is no network where submissions are run.",
+    "name 'get_ipython' is not defined": "There is no notebook where submissions are run.",
 }
 
 

@@ -237,6 +237,11 @@ VERDICT = {
         "crashed",
         ["There is no network where submissions are run."],
     ),
+    "a line of a notebook": (
+        "def unlearning(net, retain, forget, val): get_ipython().system('ls')",
+        "crashed",
+        ["There is no notebook where submissions are run."],
+    ),
     "a layer of another size": (
         """
         from torch import nn
