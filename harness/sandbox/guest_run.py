@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
+import tqdm.std
 from safetensors.numpy import save
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -63,6 +64,8 @@ class Start:
     def load(cls, inputs: Path) -> Start:
         """Read the folder that `harness.sandbox.WarmParent` describes."""
         torch.set_num_threads(1)  # threads here would be missing in the forked runs, which hang
+        # A notebook's bars are drawn as text: they would ask for a browser.
+        sys.modules["tqdm.notebook"] = tqdm.notebook = tqdm.std
         competition = json.loads((inputs / "competition.json").read_text())
         net = build(competition["architecture"], **competition["arguments"])
         start = cls._read(
