@@ -9,12 +9,18 @@ import re
 import symtable
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 MARK = "# submission"
-# Lines of Jupyter's own, among them `pip install` without a sign. Not `% count` and `!= count`,
-# with which a line of Python may go on.
-_MAGIC = re.compile(r"\s*(?:%%?[A-Za-z]|!(?!=)|\?|(?:pip|conda) +[a-z])")
+# Lines of Jupyter's own, among them `pip install` without a sign and `help?`. Not `% count` and
+# `!= count`, with which a line of Python may go on.
+_REST = r"(?:.*\\\n)*.*"  # of a line, and those with which a backslash lets it go on
+_MAGIC = re.compile(
+    r"(?m)^([ \t]*)(?:%%?[A-Za-z]|!(?!=)|\?|(?:pip|conda) +[a-z]|[\w.]+\?\??[ \t]*$)" + _REST
+)
+_TIMED = re.compile(r"(?m)^([ \t]*(?:[\w., ]+=[ \t]*)?)%time +(?=\S)")
+_ASKED = re.compile(rf"(?m)^([ \t]*[\w., ]+=[ \t]*)([!%]{_REST})")
 
 
 class Unclear(ValueError):
@@ -124,15 +130,16 @@ def _code_cells(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _without_magics(text: str) -> str:
-    """The text with `pass` in the place of Jupyter's lines: one may be all that an `if` does."""
-    lines: list[str] = []
-    goes_on = False
-    for line in _lines(text):
-        magic = goes_on or _MAGIC.match(line) is not None
-        indent = line[: len(line) - len(line.lstrip())]
-        lines.append("" if goes_on else f"{indent}pass" if magic else line)
-        goes_on = magic and line.endswith("\\")
-    return "\n".join(lines)
+    """The text as Python: `pass` in the place of Jupyter's lines, one may be all that an `if` does.
+
+    What is timed is executed; what a shell is asked for becomes a call that IPython would answer.
+    """
+    with suppress(SyntaxError):
+        ast.parse(text)
+        return text  # where its strings may look so
+    text = _TIMED.sub(r"\1", "\n".join(_lines(text)))
+    text = _ASKED.sub(lambda line: f"{line[1]}get_ipython().run_cell({line[2]!r})", text)
+    return _MAGIC.sub(lambda line: f"{line[1]}pass" + "\n" * line[0].count("\n"), text)
 
 
 def _lines(text: str) -> list[str]:
@@ -206,7 +213,7 @@ def _drives_itself(statements: list[_Statement]) -> bool:
     """Whether a script calls `unlearning`, or may refuse to be imported."""
     defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     executes = ast.Expr | ast.Assign | ast.If | ast.For | ast.While | ast.With
-    calls = {"unlearning"}
+    calls = {"unlearning", "get_ipython"}  # the latter in what was exported from a notebook
     for statement in statements:  # in the file's order: a `main` that calls it is defined after it
         if isinstance(statement.node, defines) and statement.needs & calls:
             calls |= statement.binds

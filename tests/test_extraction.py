@@ -89,6 +89,27 @@ def test_lines_of_jupyter_are_left_out_and_lines_of_python_are_not():
     assert scope["unlearning"](0, 0, 0, 0) is False
 
 
+def test_what_jupyter_times_is_executed_and_what_it_asks_a_shell_is_not():
+    cells = [
+        "files = !ls data\nhome = %env HOME\n%time rate = 7 % 4\nnames = %time ['fc']\nlen?",
+        "%time !ls\nfiles, rest = !ls \\\n    data\n%time",
+        'text = """\n%d = %s\nx = %s\n!important\n"""',
+        "def unlearning(a, b, c, d):\n    return rate, names, text",
+    ]
+    source = from_notebook(notebook(cells)).decode()
+    assert "ls" not in source and "HOME" not in source
+    scope: dict = {}
+    exec(source, scope)
+    text = "\n%d = %s\nx = %s\n!important\n"
+    assert scope["unlearning"](0, 0, 0, 0) == (3, ["fc"], text)
+
+
+def test_a_method_that_needs_a_shell_is_taken_with_its_question():
+    cells = ["files = !ls data", "def unlearning(a, b, c, d):\n    return files"]
+    with pytest.raises(NameError, match="get_ipython"):
+        exec(from_notebook(notebook(cells)), {})
+
+
 TWICE = """
 import torch
 TEST{kind} = {value}
@@ -182,6 +203,14 @@ def test_a_script_that_runs_by_itself_gives_what_unlearning_needs(driver):
         scope["unlearning"](scope["torch"].nn.Linear(1, 1), None, None, None)
     line = METHOD.splitlines().index("    1 / 0") + 1
     assert caught.traceback[-1].lineno + 1 == line
+
+
+def test_a_script_exported_from_a_notebook_is_left_its_lines():
+    text = "get_ipython().run_line_magic('matplotlib', 'inline')\nrate = 1\n"
+    text += "def unlearning(a, b, c, d):\n    return rate\n"
+    scope: dict = {}
+    exec(from_script(text.encode()), scope)
+    assert scope["unlearning"](0, 0, 0, 0) == 1
 
 
 @pytest.mark.parametrize(

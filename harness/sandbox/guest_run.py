@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import errno
 import gc
 import inspect
 import json
@@ -11,7 +10,6 @@ import linecache
 import os
 import random
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
+import tqdm.std
 from safetensors.numpy import save
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -28,25 +27,8 @@ from torch.utils.data import DataLoader
 
 from harness.data.batches import Split, loader
 from harness.models import build
+from harness.sandbox.guest_errors import Fault, describe
 from harness.sandbox.policy import OWN_INPUTS, REPORT_BYTES, gpu_devices
-
-_HINTS = {
-    errno.ENOSPC: "The scratch directory is full; its size is limited.",
-    errno.EFBIG: "The scratch directory is full; its size is limited.",
-    errno.EAGAIN: "The number of processes and threads is limited.",
-    errno.EROFS: "Only the working directory and /tmp can be written to.",
-}
-_NO_GPU = "There is no GPU here; `next(net.parameters()).device` is the device to use."
-_SIGNS = {  # in what Python shows of an error and its causes
-    "Found no NVIDIA driver": _NO_GPU,
-    "not compiled with CUDA enabled": _NO_GPU,
-    "CUDA device but torch.cuda.is_available() is False": _NO_GPU,
-    "socket.gaierror": "There is no network where submissions are run.",
-}
-
-
-class _Fault(Exception):
-    """Of the submission: a verdict's status and message."""
 
 
 @dataclass
@@ -98,7 +80,7 @@ def execute(start: Start, job: dict[str, Any], seed: int, result: int) -> NoRetu
     bounded in good faith only: a run that lifts its own limit takes from those beside it.
     """
     # Bound now: the submission may replace what these names mean in their modules.
-    send, leave, encode, describe = _send, os._exit, save, _describe
+    send, leave, encode, explain = _send, os._exit, save, describe
     gc.enable()
     name, function = job["name"], job["function"]
     torch.set_num_threads(job["threads"])
@@ -121,7 +103,7 @@ def execute(start: Start, job: dict[str, Any], seed: int, result: int) -> NoRetu
             changed = net if returned is None else returned
             reply = b"W" + encode(_weights(changed, start.expected, function))
     except BaseException as error:
-        status, message = describe(error, f"{name}.py")
+        status, message = explain(error, f"{name}.py")
         reply = (
             b"E" + json.dumps({"status": status, "message": message[-REPORT_BYTES // 8 :]}).encode()
         )
@@ -138,6 +120,8 @@ def import_training() -> None:
     """
     torch.set_num_threads(1)
     torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()
+    # A notebook's bars are drawn as text: they would ask for a browser.
+    sys.modules["tqdm.notebook"] = tqdm.notebook = tqdm.std
 
 
 def _warm_up(net: nn.Module, loader: DataLoader) -> None:
@@ -173,7 +157,7 @@ def _load(name: str, source: str, function: str, parameters: str) -> Callable[..
 
     call = getattr(module, function, None)
     if not callable(call):
-        raise _Fault("invalid_submission", f"the file defines no function `{function}`.")
+        raise Fault("invalid_submission", f"the file defines no function `{function}`.")
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
@@ -181,7 +165,7 @@ def _load(name: str, source: str, function: str, parameters: str) -> Callable[..
     try:
         signature.bind(*range(4), **dict.fromkeys(_devices(call)))
     except TypeError as error:
-        raise _Fault(
+        raise Fault(
             "invalid_submission",
             f"`{function}{signature}` cannot be called as {function}({parameters}): {error}.",
         ) from None
@@ -212,13 +196,13 @@ def _scores(returned: object) -> np.ndarray:
     try:
         scores = torch.as_tensor(returned).detach().to("cpu")
     except (TypeError, ValueError, RuntimeError):
-        raise _Fault(
+        raise Fault(
             "invalid_scores",
             f"`identify` returned {_a(returned)}; return a tensor with one score for each "
             "training example.",
         ) from None
     if scores.is_complex() or scores.dtype == torch.bool or scores.layout != torch.strided:
-        raise _Fault(
+        raise Fault(
             "invalid_scores", f"scores of type {scores.dtype} cannot be ranked; return floats."
         )
     return np.array(scores.double(), order="C")
@@ -228,7 +212,7 @@ def _weights(
     returned: object, expected: dict[str, torch.dtype], function: str
 ) -> dict[str, np.ndarray]:
     if not isinstance(returned, nn.Module):
-        raise _Fault(
+        raise Fault(
             "invalid_submission",
             f"`{function}` returned {_a(returned)}; return the changed model "
             "(a torch.nn.Module), or None after changing `net` in place.",
@@ -236,7 +220,7 @@ def _weights(
     state = {}
     for name, value in returned.state_dict().items():
         if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
-            raise _Fault(
+            raise Fault(
                 "invalid_weights", f"state_dict()[{name!r}] is {_a(value)}, not a dense tensor."
             )
         dtype = expected.get(name, torch.float32)
@@ -248,55 +232,6 @@ def _weights(
 
 def _a(value: object) -> str:
     return f"an object of type {type(value).__name__}"
-
-
-def _describe(error: BaseException, filename: str) -> tuple[str, str]:
-    """The verdict's status and message for what ended the run."""
-    if isinstance(error, _Fault):
-        return error.args
-    shown = _traceback(error, filename)
-    if isinstance(error, SystemExit):
-        return "crashed", f"{filename} called sys.exit({error.code!r}); it has to return.\n{shown}"
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    ):
-        return "out_of_memory", f"an allocation was refused.\n{shown}"
-    if isinstance(error, ModuleNotFoundError):
-        return "invalid_submission", (
-            f"the module {error.name!r} is not installed where submissions are run. If it is your "
-            "own, put what you need of it into the submission, which is one file; else do without "
-            f"it, or ask the host to install it.\n{shown}"
-        )
-    if isinstance(error, ImportError) and "attempted relative import" in shown:
-        return "invalid_submission", (
-            "a submission is one file: put what you need of your own modules into it, in the place "
-            f"of the relative import.\n{shown}"
-        )
-    return "crashed", f"{shown}\n{_hint(error, shown)}".strip()
-
-
-def _hint(error: BaseException, shown: str) -> str:
-    """What to mend, where what the error says itself would lead astray."""
-    try:
-        if isinstance(error, AttributeError) and isinstance(error.obj, nn.Module):
-            layers = ", ".join(name for name, _ in error.obj.named_children())
-            return f"A {type(error.obj).__name__} has the layers {layers}." if layers else ""
-        if isinstance(error, OSError) and error.errno in _HINTS:
-            return _HINTS[error.errno]
-    except Exception:  # what it refers to may be anything
-        return ""
-    return next((hint for sign, hint in _SIGNS.items() if sign in shown), "")
-
-
-def _traceback(error: BaseException, filename: str) -> str:
-    """As Python prints it, from the participant's first line on."""
-    trace = error.__traceback__
-    while trace and trace.tb_frame.f_code.co_filename != filename:
-        trace = trace.tb_next
-    try:
-        return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
-    except Exception:  # its own __str__ may raise
-        return type(error).__name__
 
 
 def _send(fd: int, data: bytes) -> None:

@@ -54,6 +54,7 @@ GUEST_FILES = (
     "sandbox/guest_memory.py",
     "sandbox/guest_walls.py",
     "sandbox/guest_run.py",
+    "sandbox/guest_errors.py",
     "sandbox/guest_probe.py",
 )
 

@@ -104,6 +104,16 @@ RUN = {
             assert DEVICE == next(net.parameters()).device
             assert epochs == 1
         """,
+    "a notebook's progress bars": """
+        import tqdm.notebook
+        from tqdm import tqdm_notebook
+        from tqdm.notebook import tqdm as bar, trange
+
+        def unlearning(net, retain, forget, val):
+            assert [i for i in trange(3, desc="epochs")] == [0, 1, 2]
+            for bars in (bar, tqdm_notebook, tqdm.notebook.tqdm):
+                assert sum(len(y) for _, y in bars(retain)) == len(retain.dataset)
+        """,
     "the device by its name alone": """
         import torch
         def unlearning(net, retain, forget, val, *, device):
@@ -236,6 +246,11 @@ VERDICT = {
         """,
         "crashed",
         ["There is no network where submissions are run."],
+    ),
+    "a line of a notebook": (
+        "def unlearning(net, retain, forget, val): get_ipython().system('ls')",
+        "crashed",
+        ["There is no notebook where submissions are run."],
     ),
     "a layer of another size": (
         """

@@ -1,0 +1,77 @@
+"""Inside a run: what is said of the error that ended it, and how to mend it."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+
+import torch
+from torch import nn
+
+_HINTS = {
+    errno.ENOSPC: "The scratch directory is full; its size is limited.",
+    errno.EFBIG: "The scratch directory is full; its size is limited.",
+    errno.EAGAIN: "The number of processes and threads is limited.",
+    errno.EROFS: "Only the working directory and /tmp can be written to.",
+}
+_NO_GPU = "There is no GPU here; `next(net.parameters()).device` is the device to use."
+_SIGNS = {  # in what Python shows of an error and its causes
+    "Found no NVIDIA driver": _NO_GPU,
+    "not compiled with CUDA enabled": _NO_GPU,
+    "CUDA device but torch.cuda.is_available() is False": _NO_GPU,
+    "socket.gaierror": "There is no network where submissions are run.",
+    "name 'get_ipython' is not defined": "There is no notebook where submissions are run.",
+}
+
+
+class Fault(Exception):
+    """Of the submission: a verdict's status and message."""
+
+
+def describe(error: BaseException, filename: str) -> tuple[str, str]:
+    """The verdict's status and message for what ended the run."""
+    if isinstance(error, Fault):
+        return error.args
+    shown = _traceback(error, filename)
+    if isinstance(error, SystemExit):
+        return "crashed", f"{filename} called sys.exit({error.code!r}); it has to return.\n{shown}"
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    ):
+        return "out_of_memory", f"an allocation was refused.\n{shown}"
+    if isinstance(error, ModuleNotFoundError):
+        return "invalid_submission", (
+            f"the module {error.name!r} is not installed where submissions are run. If it is your "
+            "own, put what you need of it into the submission, which is one file; else do without "
+            f"it, or ask the host to install it.\n{shown}"
+        )
+    if isinstance(error, ImportError) and "attempted relative import" in shown:
+        return "invalid_submission", (
+            "a submission is one file: put what you need of your own modules into it, in the place "
+            f"of the relative import.\n{shown}"
+        )
+    return "crashed", f"{shown}\n{_hint(error, shown)}".strip()
+
+
+def _hint(error: BaseException, shown: str) -> str:
+    """What to mend, where what the error says itself would lead astray."""
+    try:
+        if isinstance(error, AttributeError) and isinstance(error.obj, nn.Module):
+            layers = ", ".join(name for name, _ in error.obj.named_children())
+            return f"A {type(error.obj).__name__} has the layers {layers}." if layers else ""
+        if isinstance(error, OSError) and error.errno in _HINTS:
+            return _HINTS[error.errno]
+    except Exception:  # what it refers to may be anything
+        return ""
+    return next((hint for sign, hint in _SIGNS.items() if sign in shown), "")
+
+
+def _traceback(error: BaseException, filename: str) -> str:
+    """As Python prints it, from the participant's first line on."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename != filename:
+        trace = trace.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    except Exception:  # its own __str__ may raise
+        return type(error).__name__
