@@ -261,7 +261,9 @@ def _called(node: ast.AST) -> frozenset[str]:
 
 
 def _needed(statements: list[_Statement]) -> list[_Statement]:
-    """`unlearning`, and all that it needs, in the order of the notebook."""
+    """The last `unlearning`, and all that it needs, in the order of the notebook."""
+    versions = [s for s in statements if getattr(s.node, "name", "") == "unlearning"]
+    statements = [s for s in statements if s not in versions[:-1]]
     # What a method of a module changes (`torch.manual_seed`) is no part of the module.
     imports = (s for s in statements if isinstance(s.node, ast.Import | ast.ImportFrom))
     modules = frozenset[str]().union(*(s.binds for s in imports))

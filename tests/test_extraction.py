@@ -66,6 +66,14 @@ def test_the_last_definition_wins():
     assert scope["unlearning"](0, 0, 0, 0) == 2
 
 
+def test_of_an_earlier_version_nothing_is_taken():
+    first = "import absent\ndef unlearning(net, retain, forget, val):\n    absent.do()"
+    second = "import os\ndef unlearning(net, retain, forget, val):\n    os.getpid()"
+    driver = "net = load()\nunlearning(net, retain, forget, val)"
+    source = from_notebook(notebook([first, driver, second, driver])).decode()
+    assert "absent" not in source and "os.getpid()" in source
+
+
 def test_marked_cells_are_taken_as_they_are():
     cells = [
         "# Submission\nx = 1\nprint(x)",
