@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import ast
 import builtins
-import json
-import re
 import symtable
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from harness.notebook import Unclear, code_cells, lines_of
+
 MARK = "# submission"
-# Lines of Jupyter's own, among them `pip install` without a sign and `help?`. Not `% count` and
-# `!= count`, with which a line of Python may go on.
-_REST = r"(?:.*\\\n)*.*"  # of a line, and those with which a backslash lets it go on
-_MAGIC = re.compile(
-    r"(?m)^([ \t]*)(?:%%?[A-Za-z]|!(?!=)|\?|(?:pip|conda) +[a-z]|[\w.]+\?\??[ \t]*$)" + _REST
-)
-_TIMED = re.compile(r"(?m)^([ \t]*(?:[\w., ]+=[ \t]*)?)%time +(?=\S)")
-_ASKED = re.compile(rf"(?m)^([ \t]*[\w., ]+=[ \t]*)([!%]{_REST})")
-
-
-class Unclear(ValueError):
-    """The submission cannot be told apart from the rest; the message says how to mark it."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +60,9 @@ def from_script(content: bytes) -> bytes:
     needs = frozenset[str]().union(*(s.needs for s in taken))
     if not taken or needs & _bound_within(statements) or (needs - binds and "*" not in binds):
         return content
-    lines = [""] * len(_lines(text))
+    lines = [""] * len(lines_of(text))
     for statement in taken:
-        own = _lines(statement.text)
+        own = lines_of(statement.text)
         lines[statement.first : statement.first + len(own)] = own
     return ("\n".join(lines).rstrip() + "\n").encode()
 
@@ -97,54 +84,25 @@ def from_notebook(content: bytes) -> bytes:
     Unclear
         If it is no notebook, or nothing in it can be told to be the submission.
     """
-    cells = list(_code_cells(content))
+    cells = list(code_cells(content))
     marked = [(i, text) for i, text in cells if text.lstrip().lower().startswith(MARK)]
     if marked:
         return _join(marked)
-    statements = _settled(s for i, text in cells for s in _statements(i, text))
+    try:
+        statements = _settled(s for i, text in cells for s in _statements(i, text))
+    except Unclear:
+        raise
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise Unclear(
+            f"a cell cannot be read ({type(error).__name__}: {error}); let the cells that are the "
+            f"submission begin with the line `{MARK}`."
+        ) from None
     if not any("unlearning" in s.binds for s in statements):
         raise Unclear(
             "no cell defines a function `unlearning` at its top level; define it there, or let "
             f"the cells that are the submission begin with the line `{MARK}`."
         )
     return _join([(s.cell, s.text) for s in _needed(statements)])
-
-
-def _code_cells(content: bytes) -> Iterator[tuple[int, str]]:
-    """Number and Python text of the code cells, without the magics of Jupyter."""
-    try:
-        notebook = json.loads(content)
-        cells = [
-            (i, "".join(cell["source"]))
-            for i, cell in enumerate(notebook["cells"], start=1)
-            if cell["cell_type"] == "code"
-        ]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Unclear(
-            f"it is not a Jupyter notebook of format 4 ({type(error).__name__}: {error})."
-        ) from None
-    for i, text in cells:
-        if text.startswith("%%") and not text.startswith(("%%time", "%%capture")):
-            continue  # another language
-        yield i, _without_magics(text)
-
-
-def _without_magics(text: str) -> str:
-    """The text as Python: `pass` in the place of Jupyter's lines, one may be all that an `if` does.
-
-    What is timed is executed; what a shell is asked for becomes a call that IPython would answer.
-    """
-    with suppress(SyntaxError):
-        ast.parse(text)
-        return text  # where its strings may look so
-    text = _TIMED.sub(r"\1", "\n".join(_lines(text)))
-    text = _ASKED.sub(lambda line: f"{line[1]}get_ipython().run_cell({line[2]!r})", text)
-    return _MAGIC.sub(lambda line: f"{line[1]}pass" + "\n" * line[0].count("\n"), text)
-
-
-def _lines(text: str) -> list[str]:
-    """As Python counts them, which is not as `splitlines` does."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _statements(cell: int, text: str) -> Iterator[_Statement]:
@@ -155,7 +113,7 @@ def _statements(cell: int, text: str) -> Iterator[_Statement]:
             f"cell {cell}, line {error.lineno}: {error.msg}. If the cell is no part of the "
             f"submission, let those that are begin with the line `{MARK}`."
         ) from None
-    lines = _lines(text)
+    lines = lines_of(text)
     for node in tree.body:
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
@@ -210,7 +168,7 @@ def _bound_within(statements: list[_Statement]) -> set[str]:
 
 
 def _drives_itself(statements: list[_Statement]) -> bool:
-    """Whether a script calls `unlearning`, or may refuse to be imported."""
+    """Whether a script calls `unlearning` or a notebook, or may refuse to be imported."""
     defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     executes = ast.Expr | ast.Assign | ast.If | ast.For | ast.While | ast.With
     calls = {"unlearning", "get_ipython"}  # the latter in what was exported from a notebook
@@ -262,8 +220,10 @@ def _called(node: ast.AST) -> frozenset[str]:
 
 def _needed(statements: list[_Statement]) -> list[_Statement]:
     """The last `unlearning`, and all that it needs, in the order of the notebook."""
-    versions = [s for s in statements if getattr(s.node, "name", "") == "unlearning"]
-    statements = [s for s in statements if s not in versions[:-1]]
+    versions = [i for i, s in enumerate(statements) if getattr(s.node, "name", "") == "unlearning"]
+    first = max(versions, default=0)
+    earlier = {i for i, s in enumerate(statements[:first]) if s.binds == {"unlearning"}}
+    statements = [s for i, s in enumerate(statements) if i not in earlier]
     # What a method of a module changes (`torch.manual_seed`) is no part of the module.
     imports = (s for s in statements if isinstance(s.node, ast.Import | ast.ImportFrom))
     modules = frozenset[str]().union(*(s.binds for s in imports))
@@ -298,4 +258,4 @@ def _join(parts: list[tuple[int, str]]) -> bytes:
     for cell, text in parts:
         source += ("" if cell == before else f"# cell {cell}\n") + text + "\n"
         before = cell
-    return source.encode()
+    return source.encode(errors="replace")

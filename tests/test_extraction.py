@@ -74,6 +74,17 @@ def test_of_an_earlier_version_nothing_is_taken():
     assert "absent" not in source and "os.getpid()" in source
 
 
+@pytest.mark.parametrize(
+    "between", ["unlearning = wraps(unlearning)(unlearning)", "unlearning.epochs = 3"]
+)
+def test_what_was_made_of_an_earlier_version_goes_with_it(between):
+    version = "def unlearning(net, retain, forget, val):\n    return {}"
+    cells = ["from functools import wraps", version.format(1), between, version.format(2)]
+    scope: dict = {}
+    exec(from_notebook(notebook(cells)), scope)
+    assert scope["unlearning"](0, 0, 0, 0) == 2
+
+
 def test_marked_cells_are_taken_as_they_are():
     cells = [
         "# Submission\nx = 1\nprint(x)",
@@ -249,3 +260,29 @@ def test_lines_are_counted_as_python_counts_them():
     scope: dict = {}
     exec(from_script(text.encode()), scope)
     assert scope["unlearning"](0, 0, 0, 0) == "\u2028\x0c"
+
+
+STRANGE = ["-" * 100_000 + "1", "a" + ".b" * 50_000, 'x = "\ud800"', "(" * 5_000]
+
+
+@pytest.mark.parametrize("cell", STRANGE)
+def test_a_cell_that_python_cannot_read_costs_nobody_else_anything(cell):
+    mine = "def unlearning(net, retain, forget, val): pass"
+    with pytest.raises(Unclear, match="begin with the line"):
+        from_notebook(notebook([mine, cell]))
+    assert b"def unlearning" in from_notebook(notebook([f"# submission\n{mine}", cell]))
+
+
+@pytest.mark.parametrize("line", [" " * 100_000 + "(!", "a " * 50_000 + "(!", "a." * 50_000 + "(!"])
+def test_a_long_line_is_read_in_time_that_grows_with_it(line):
+    """Where it grew with the square, this test took minutes."""
+    with pytest.raises(Unclear):
+        from_notebook(notebook(["def unlearning(net, retain, forget, val): pass", line]))
+
+
+def test_strings_keep_what_looks_like_a_line_of_jupyter():
+    text = 'TEXT = """\nlr = %f\nwhy?\n"""'
+    cells = [f"%matplotlib inline\n{text}", "def unlearning(a, b, c, d): return TEXT"]
+    scope: dict = {}
+    exec(from_notebook(notebook(cells)), scope)
+    assert scope["unlearning"](0, 0, 0, 0) == "\nlr = %f\nwhy?\n"

@@ -10,6 +10,7 @@ import gc
 import importlib.util
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -44,13 +45,16 @@ def main(control_fd: int, setup_fd: int) -> None:
     if setup["level"] == "full":
         # bubblewrap waits outside for this process and must not leave it behind.
         kernel.die_with_parent(signal.SIGKILL)
-    # Late, so that all of torch's import happens in one place.
-    from harness.sandbox.guest_run import import_training
-
-    import_training()
-    kernel.use_huge_pages()
     # Not `with`: it would be closed before an error is printed, which the host then reads too soon.
     control = socket.socket(fileno=control_fd)
+    if _left_alone(control):  # by a host that was quicker than the line above
+        return
+    # Late, so that all of torch's import happens in one place.
+    from harness.sandbox.guest_run import draw_bars_as_text, import_training
+
+    import_training()
+    draw_bars_as_text()
+    kernel.use_huge_pages()
     start = _load(control, setup["level"])
     submission = _next_submission(control) if start else None
     control.close()
@@ -107,6 +111,13 @@ def serve(
         execute(start, job, seed, RESULT)
 
 
+def _left_alone(control: socket.socket) -> bool:
+    """Whether the host has closed its end."""
+    poll = select.poll()
+    poll.register(control, 0)
+    return bool(poll.poll(0))
+
+
 def _load(control: socket.socket, level: str) -> Start | None:
     """What all runs start from, when the host has sent it; None if the host is gone."""
     from harness.sandbox.guest_run import Start
@@ -118,6 +129,7 @@ def _load(control: socket.socket, level: str) -> Start | None:
     if level == "full":
         show(files, policy.INPUTS)
     start = Start.load(files)
+    del files  # the tensors are copies
     _freeze()
     kernel.use_huge_pages()
     _leave_threads()

@@ -120,8 +120,19 @@ def import_training() -> None:
     """
     torch.set_num_threads(1)
     torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()
-    # A notebook's bars are drawn as text: they would ask for a browser.
-    sys.modules["tqdm.notebook"] = tqdm.notebook = tqdm.std
+
+
+def draw_bars_as_text() -> None:
+    """Replace `tqdm.notebook`, whose bars ask for a browser."""
+
+    class Bar(tqdm.std.tqdm):
+        def __init__(self, *args: Any, display: bool = True, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+
+    module: Any = ModuleType("tqdm.notebook")
+    module.tqdm = module.tqdm_notebook = Bar
+    module.trange = module.tnrange = tqdm.std.trange
+    sys.modules["tqdm.notebook"] = tqdm.notebook = module
 
 
 def _warm_up(net: nn.Module, loader: DataLoader) -> None:

@@ -24,12 +24,13 @@ class WarmParent:
     Parameters
     ----------
     inputs : Path
-        A folder with `competition.json` (`architecture`, `arguments`, `batch_size`), and
-        `original`, `retain`, `forget` and `validation` as `.safetensors`.
+        A folder with the `policy.INPUT_FILES`, among them `competition.json` (`architecture`,
+        `arguments`, `batch_size`), and `original`, `retain`, `forget` and `validation` as
+        `.safetensors`.
     require : str
         The lowest isolation level that will do.
     guest : Guest, optional
-        The process, where it was started ahead; whoever did so closes it.
+        The process, where it was started ahead; it is closed with this.
     """
 
     def __init__(self, inputs: Path, *, require: str = "none", guest: Guest | None = None) -> None:
@@ -113,8 +114,9 @@ class WarmParent:
 
     def _loaded(self) -> Guest:
         """The process, or another if it has died; the inputs are on their way to it."""
-        if self._guest is None or not self._guest.alive:
+        level, _ = self.isolation
+        if self._guest is None or not self._guest.suits(self.inputs, level):
             self.close()
-            self._guest = Guest()
+            self._guest = Guest(level)
         self._guest.load(self.inputs)
         return self._guest

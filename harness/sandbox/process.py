@@ -22,14 +22,20 @@ class Guest:
 
     It starts at once, and nobody waits for it: what starts it first thing has the seconds that
     it takes for its own imports.
+
+    Parameters
+    ----------
+    level : str, optional
+        "full", "partial" or "none"; the best that this machine has if None.
     """
 
-    def __init__(self) -> None:
-        level, _ = levels.isolation_level()
+    def __init__(self, level: str | None = None) -> None:
+        self.level = level = level or levels.isolation_level()[0]
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Kept in memory, so that nothing is left on disk whatever happens.
         self._complaints = os.fdopen(os.memfd_create("complaints"), "rb")
-        self._loaded = False
+        self._inputs: Path | None = None
+        self._gpus = policy.gpu_devices()
         with contextlib.ExitStack() as stack:
             stack.enter_context(theirs)
             group = self._make_group(stack)
@@ -70,14 +76,20 @@ class Guest:
         """Whether it can be sent anything."""
         return not self._complaints.closed and self._process.poll() is None
 
+    def suits(self, inputs: Path, level: str) -> bool:
+        """Whether it can serve a competition with this data, at this level."""
+        # A driver may make a GPU's device files only when the host first uses it.
+        fits = self._inputs == inputs if self._inputs else self._gpus == policy.gpu_devices()
+        return self.alive and fits and self.level == level
+
     def load(self, inputs: Path) -> None:
         """Send it a competition's data, once; `WarmParent` says what is in the folder."""
-        if self._loaded:
+        if self._inputs:
             return
         with contextlib.ExitStack() as stack:
             files = walls.open_files(stack, {n: inputs / n for n in policy.INPUT_FILES})
             self.send(b"inputs", [*files.values()])
-        self._loaded = True
+        self._inputs = inputs
 
     def send(self, message: bytes, descriptors: Sequence[int]) -> None:
         """Send a message that brings open files.
@@ -101,7 +113,7 @@ class Guest:
             self._control.shutdown(socket.SHUT_RDWR)
         try:
             # As long as it has served nobody there is nothing for it to clean up.
-            self._process.wait(PATIENCE if self._loaded else 0)
+            self._process.wait(PATIENCE if self._inputs else 0)
         except subprocess.TimeoutExpired:
             self.kill()
         self._control.close()
@@ -111,6 +123,8 @@ class Guest:
 
     def kill(self) -> None:
         """End it if it does not do so by itself."""
+        if self._process.poll() is not None:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -222,6 +222,22 @@ def test_a_guest_started_ahead_and_never_used_is_ended(wait: float) -> None:
         time.sleep(wait)
         assert guest.alive
     assert not guest.alive
+    guest.kill()  # a process that is gone has no number any more
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_guest_of_another_level_or_with_other_data_is_not_taken(inputs: Path) -> None:
+    submission = unread("def unlearning(net, retain, forget, val): pass")
+    if isolation_level()[0] == "none":
+        pytest.skip("this machine has one level only")
+    with Guest("none") as unwalled, WarmParent(inputs, guest=unwalled) as parent:
+        with Sandbox(submission, parent, LIMITS) as sandbox:
+            sandbox.run(0)
+        assert not unwalled.alive
+    with Guest() as guest:
+        guest.load(inputs)
+        assert guest.suits(inputs, isolation_level()[0])
+        assert not guest.suits(inputs.parent, isolation_level()[0])
 
 
 @pytest.mark.usefixtures("nothing_left")

@@ -107,11 +107,12 @@ RUN = {
     "a notebook's progress bars": """
         import tqdm.notebook
         from tqdm import tqdm_notebook
-        from tqdm.notebook import tqdm as bar, trange
+        from tqdm.notebook import tnrange, tqdm as bar, tqdm_notebook as bar_too, trange
 
         def unlearning(net, retain, forget, val):
-            assert [i for i in trange(3, desc="epochs")] == [0, 1, 2]
-            for bars in (bar, tqdm_notebook, tqdm.notebook.tqdm):
+            assert [i for i in trange(3, desc="epochs")] == [i for i in tnrange(3)] == [0, 1, 2]
+            assert list(bar([1], display=False)) == [1]
+            for bars in (bar, bar_too, tqdm_notebook, tqdm.notebook.tqdm):
                 assert sum(len(y) for _, y in bars(retain)) == len(retain.dataset)
         """,
     "the device by its name alone": """

@@ -23,3 +23,15 @@ def unlearning(net, retain, forget, val):
                     print("WON", folder, name)
             except OSError:
                 pass
+        mine, new = (os.path.join(folder, name) for name in ("empty.txt", "new"))
+        for change, *arguments in (
+            (open, new, "w"),
+            (os.open, folder, os.O_TMPFILE | os.O_RDWR),
+            (os.rename, mine, new),
+            (os.unlink, mine),
+        ):
+            try:
+                change(*arguments)
+                print("WON", folder)
+            except OSError:
+                pass

