@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from joblib import cpu_count
+from joblib import Parallel, cpu_count, delayed
 
 from harness.sandbox import Guest, WarmParent
 
@@ -77,6 +77,17 @@ def sandboxed(reference: "Reference", parent: WarmParent, runs: int) -> tuple[fl
         return time.perf_counter() - start, result.isolation
 
 
+def side_by_side(reference: "Reference", runs: int) -> float:
+    """Seconds of as many bare loops at a time as there are cores, which share the runs."""
+    with Parallel(n_jobs=cpu_count()) as parallel:
+
+        def seconds(runs: int) -> float:
+            return max(parallel([delayed(bare_loop)(reference, runs)] * cpu_count()))
+
+        seconds(1)  # in which a process imports what the first step takes
+        return seconds(runs // cpu_count())
+
+
 def row(runs: int) -> None:
     """Print a row of the table: as `make evaluate` begins, in a process of its own."""
     with Guest() as guest:
@@ -95,21 +106,23 @@ def row(runs: int) -> None:
             seconds, level = sandboxed(reference, parent, runs)
             bare += bare_loop(reference, runs - runs // 2)
     share = bare / cpu_count()
+    beside = side_by_side(reference, runs)
     print(
-        f"| {bare:.1f} | {share:.1f} | {first:.2f} | {seconds:.1f} | {seconds / share:.2f} "
-        f"| {(first + seconds) / share:.2f} | {level} |",
+        f"| {bare:.1f} | {share:.1f} | {beside:.1f} | {first:.2f} | {seconds:.1f} "
+        f"| {seconds / share:.2f} | {(first + seconds) / share:.2f} | {seconds / beside:.2f} "
+        f"| {level} |",
         flush=True,
     )
 
 
 def main(runs: int = 512, repeats: int = 3) -> None:
-    """Print the two, and their ratio, with and without what the first run waits for."""
+    """Print them, and their ratios, with and without what the first run waits for."""
     print(f"{runs} runs of {SUBMISSION}, {cpu_count()} cores\n")
     print(
-        "| bare loop, s | divided by cores, s | first run, s | sandboxed, s | ratio "
-        "| ratio with the first run | isolation |"
+        "| bare loop, s | divided by cores, s | bare loops side by side, s | first run, s "
+        "| sandboxed, s | ratio | ratio with the first run | to loops side by side | isolation |"
     )
-    print("|---|---|---|---|---|---|---|", flush=True)
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for _ in range(repeats):
         line = [sys.executable, "-m", "tests.benchmarks.run_overhead", ROW, str(runs)]
         subprocess.run(line, check=True)
