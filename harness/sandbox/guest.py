@@ -47,7 +47,7 @@ def main(control_fd: int, setup_fd: int) -> None:
         kernel.die_with_parent(signal.SIGKILL)
     # Not `with`: it would be closed before an error is printed, which the host then reads too soon.
     control = socket.socket(fileno=control_fd)
-    if _left_alone(control):  # by a host that was quicker than the line above
+    if _left_alone(control):  # by a host that went before it could take this process along
         return
     # Late, so that all of torch's import happens in one place.
     from harness.sandbox.guest_run import draw_bars_as_text, import_training
