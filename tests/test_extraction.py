@@ -273,9 +273,10 @@ def test_a_cell_that_python_cannot_read_costs_nobody_else_anything(cell):
     assert b"def unlearning" in from_notebook(notebook([f"# submission\n{mine}", cell]))
 
 
-@pytest.mark.parametrize("line", [" " * 100_000 + "(!", "a " * 50_000 + "(!", "a." * 50_000 + "(!"])
-def test_a_long_line_is_read_in_time_that_grows_with_it(line):
-    """Where it grew with the square, this test took minutes."""
+@pytest.mark.parametrize("start", [" ", "a ", "a."])
+def test_a_long_line_is_read_in_time_that_grows_with_it(start):
+    """With a pattern that goes back over its spaces, the first of these takes a quarter of an hour."""
+    line = start * (1_000_000 // len(start)) + "(!"
     with pytest.raises(Unclear):
         from_notebook(notebook(["def unlearning(net, retain, forget, val): pass", line]))
 
