@@ -275,7 +275,7 @@ def test_a_cell_that_python_cannot_read_costs_nobody_else_anything(cell):
 
 @pytest.mark.parametrize("start", [" ", "a ", "a."])
 def test_a_long_line_is_read_in_time_that_grows_with_it(start):
-    """With a pattern that goes back over its spaces, the first of these takes a quarter of an hour."""
+    """With a pattern that goes back over its spaces, the first takes a quarter of an hour."""
     line = start * (1_000_000 // len(start)) + "(!"
     with pytest.raises(Unclear):
         from_notebook(notebook(["def unlearning(net, retain, forget, val): pass", line]))
