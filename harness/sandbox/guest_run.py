@@ -83,7 +83,6 @@ def execute(start: Start, job: dict[str, Any], seed: int, result: int) -> NoRetu
     send, leave, encode, explain = _send, os._exit, save, describe
     gc.enable()
     name, function = job["name"], job["function"]
-    torch.set_num_threads(job["threads"])
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         call = _load(name, job["source"], function, job["parameters"])
@@ -114,10 +113,9 @@ def execute(start: Start, job: dict[str, Any], seed: int, result: int) -> NoRetu
 
 
 def import_training() -> None:
-    """Have torch import, of what training takes, all that it puts off to an optimizer's first step.
-
-    No threads either: they would be missing in the forked runs, which hang.
-    """
+    """Import what torch would import at an optimizer's first step."""
+    # More would be missing in the forked runs, which hang. And here, as it makes torch forget the
+    # kernels that it has compiled: in each run that cost 4 ms.
     torch.set_num_threads(1)
     torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()
 

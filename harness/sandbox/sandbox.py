@@ -62,8 +62,6 @@ class Sandbox:
         What to fork from.
     limits : Limits
         What a run may use.
-    threads : int
-        Of torch, in a run.
     inputs : Path, optional
         A folder with this submission's own `policy.OWN_INPUTS`; the parent's if None.
 
@@ -86,7 +84,6 @@ class Sandbox:
         parent: WarmParent,
         limits: Limits,
         *,
-        threads: int = 1,
         inputs: Path | None = None,
     ) -> None:
         self.level, self.missing = parent.isolation
@@ -104,7 +101,6 @@ class Sandbox:
             "name": submission.name,
             "source": submission.source.decode("utf-8"),
             "imports": submission.imports,
-            "threads": threads,
             "function": submission.function,
             "parameters": FUNCTIONS[submission.function],
         }
