@@ -67,6 +67,10 @@ class Example(tuple):
         """Another of the same columns."""
         return Example(self.columns)
 
+    def pin_memory(self) -> Example:
+        """The same where a GPU can fetch it by itself; what a loader with `pin_memory` asks for."""
+        return Example({name: column.pin_memory() for name, column in self.columns.items()})
+
 
 def _collate(examples: Sequence[Example], *, collate_fn_map: Any = None) -> Example:
     if isinstance(examples, _Rows):
@@ -137,6 +141,6 @@ def read_split(path: Path) -> Split:
     return Split(load_file(path))
 
 
-def loader(split: Split, batch_size: int, shuffle: bool) -> DataLoader:
-    """A true `DataLoader`, made as the challenge made its own."""
-    return DataLoader(split, batch_size=batch_size, shuffle=shuffle)
+def loader(split: Split, batch_size: int, shuffle: bool, *, pin_memory: bool = False) -> DataLoader:
+    """A true `DataLoader`, made as the challenge made its own; `pin_memory` is for GPUs."""
+    return DataLoader(split, batch_size=batch_size, shuffle=shuffle, pin_memory=pin_memory)

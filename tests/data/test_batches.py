@@ -5,6 +5,7 @@ import pickle
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, default_collate
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from harness.data.batches import Example, Split, loader
 
@@ -90,6 +91,20 @@ def test_an_example_survives_pickling(split):
     example = pickle.loads(pickle.dumps(split[3]))
     assert isinstance(example, Example)
     assert example["image_id"] == 103
+
+
+class Column:
+    """Stands in for a tensor: where there is no GPU none can be pinned."""
+
+    def pin_memory(self) -> str:
+        return "pinned"
+
+
+def test_a_pinned_batch_still_answers_by_name():
+    pinned = pin_memory(Example({"image": Column(), "age_group": Column(), "image_id": Column()}))
+    assert isinstance(pinned, Example)
+    assert tuple(pinned) == ("pinned", "pinned")
+    assert pinned["image_id"] == "pinned"
 
 
 def test_a_batch_is_what_the_default_collate_makes_of_its_examples(split):
