@@ -1,9 +1,9 @@
 """Stochastic re-initialisation: forget-remember cycles of the challenge's 8th place (Ahn 2023).
 
 Each cycle *forgets* by giving randomly chosen layers fresh weights, more of them every time, and
-then *remembers* by matching the original model's logits on noisy retain images. The forget set
-is not used at all. The head `fc` and the projection shortcuts (`downsample`) are never chosen:
-they are what the layers between them have to fit again.
+then *remembers* by learning to give, from noisy retain images, the logits that the original model
+gave for them. The forget set is not used at all. The head `fc` and the projection shortcuts
+(`downsample`) are never chosen: they are what the layers between them have to fit again.
 
 Hyperparameters
 ---------------
@@ -13,8 +13,6 @@ EPOCHS : passes over the retain set, of all cycles together; each has its part b
 LEARNING_RATE, WEIGHT_DECAY : of AdamW; the rate falls along a cosine in each cycle.
 NOISE : standard deviation of the noise on the retain images.
 """
-
-import copy
 
 import torch
 from torch import nn
@@ -29,12 +27,20 @@ NOISE = 0.01
 
 
 def unlearning(net, retain, forget, val):
-    original = copy.deepcopy(net).eval()
-    net.train()
+    images, logits = recall(net, retain)
     for share, steps in plan(EPOCHS * len(retain)):
         reinitialise(net, share)
-        remember(net, original, retain, steps)
+        remember(net, images, logits, steps, retain.batch_size)
+
+
+@torch.no_grad()
+def recall(net, retain):
+    """The retain images, and the logits that the original model gives for them."""
+    device = next(net.parameters()).device
     net.eval()
+    pairs = [(inputs, net(inputs.to(device))) for inputs, _ in retain]
+    images, logits = zip(*pairs, strict=True)
+    return torch.cat(images), torch.cat(logits)
 
 
 def plan(steps):
@@ -60,25 +66,25 @@ def reinitialise(net, share):
         layers[i].reset_parameters()
 
 
-def remember(net, original, retain, steps):
-    """Train on noisy retain images to give the logits that the original model gives for them."""
+def remember(net, images, logits, steps, batch_size):
+    """Train to give the original model's logits, from noisy images."""
     device = next(net.parameters()).device
+    net.train()
     optimizer = torch.optim.AdamW(
         net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
-    for _, (inputs, _) in zip(range(steps), endless(retain), strict=False):
-        inputs = inputs.to(device)
-        inputs = inputs + NOISE * torch.randn_like(inputs)
-        with torch.no_grad():
-            logits = original(inputs)
-        loss = mse_loss(net(inputs), logits)
+    for _, rows in zip(range(steps), batches(len(images), batch_size), strict=False):
+        inputs = images[rows].to(device)
+        loss = mse_loss(net(inputs + NOISE * torch.randn_like(inputs)), logits[rows.to(device)])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
+    net.eval()
 
 
-def endless(loader):
+def batches(count, size):
+    """Rows of one shuffled batch after the other, without end."""
     while True:
-        yield from loader
+        yield from torch.randperm(count).split(size)

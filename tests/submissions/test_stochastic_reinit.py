@@ -82,7 +82,8 @@ def test_remembers_the_originals_logits(module, digits: Digits):
             return mse_loss(copy.deepcopy(model).eval()(images), original(images)).item()
 
     torch.manual_seed(0)
+    recalled = module.recall(net, retain)
     module.reinitialise(net, share=0.3)
     forgotten = distance(net)
-    module.remember(net.train(), original, retain, steps=28)
+    module.remember(net, *recalled, steps=28, batch_size=64)
     assert distance(net) < forgotten / 4
