@@ -57,6 +57,9 @@ class Walls:
         if not (self.namespaces and _succeeds(_count_alone)):
             processes += _threads_of_this_user()
         self.limits = policy.rlimits(memory_mb, scratch_mb, processes)
+        self.filter = b""
+        if level != "none":
+            self.filter = seccomp.program(own_network=self.namespaces, own_files=level == "full")
 
     def fork(self) -> int:
         """As `os.fork`, but the child is the first process of a namespace of its own.
@@ -90,8 +93,8 @@ class Walls:
                 limit = min(limit, hard)
             resource.setrlimit(kind, (limit, limit))
         kernel.no_new_privileges()
-        if self.level != "none":
-            seccomp.install(own_network=self.namespaces, own_files=self.level == "full")
+        if self.filter:
+            seccomp.install(self.filter)
 
     def clean(self, pid: int) -> None:
         """Remove what a finished run may have left, where no namespace took it along."""

@@ -6,7 +6,6 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Mapping, Sequence
 
 from harness.sandbox import kernel, policy
 
@@ -24,26 +23,18 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
 
 
-def install(own_network: bool, own_files: bool) -> None:
-    """Filter the calls of this process and of all that it will start; there is no way back.
+def program(own_network: bool, own_files: bool) -> bytes:
+    """The filter, as the kernel takes it.
 
     Parameters
     ----------
     own_network : bool
-        Whether it is in a network namespace of its own, where sockets reach nothing.
+        Whether it is for a network namespace of its own, where sockets reach nothing.
     own_files : bool
-        Whether it sees no other files than those of the policy.
+        Whether no other files are seen than those of the policy.
     """
     families = policy.FAMILIES_IN_OWN_NETWORK if own_network else policy.FAMILIES_IN_SHARED_NETWORK
-    column, _ = _ARCHITECTURES[os.uname().machine]
     refused = policy.REFUSED | ({} if own_files else policy.UNGUARDED)
-    code = _program(families, refused)
-    program = _Program(len(code) // 8, code)
-    kernel.no_new_privileges()
-    kernel.syscall("seccomp", _SYS_SECCOMP[column], _SET_MODE_FILTER, 0, ctypes.byref(program))
-
-
-def _program(families: Sequence[int], refused: Mapping[str, tuple[int, int | None, int]]) -> bytes:
     column, architecture = _ARCHITECTURES[os.uname().machine]
     code = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -95,6 +86,20 @@ def _program(families: Sequence[int], refused: Mapping[str, tuple[int, int | Non
     )
     code.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("<HBBI", *step) for step in code)
+
+
+def install(code: bytes) -> None:
+    """Filter the calls of this process and of all that it will start; there is no way back.
+
+    Parameters
+    ----------
+    code : bytes
+        What `program` made.
+    """
+    column, _ = _ARCHITECTURES[os.uname().machine]
+    filter_ = _Program(len(code) // 8, code)
+    kernel.no_new_privileges()
+    kernel.syscall("seccomp", _SYS_SECCOMP[column], _SET_MODE_FILTER, 0, ctypes.byref(filter_))
 
 
 def _when(number: int, steps: list[tuple]) -> list[tuple]:
