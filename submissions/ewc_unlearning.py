@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 STEPS = 10
 LEARNING_RATE = 3e-4
 DAMPING = 0.1
-BATCHES = 4
+BATCHES = 3
 FLOATS = 2**27
 
 
