@@ -25,6 +25,16 @@ def own_temporary_folder() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A workspace whose small competition has its reference: to copy from, or only to read."""
+    from tests.small import small_competition  # imports torch, which most tests can do without
+
+    folder = tmp_path_factory.mktemp("trained")
+    small_competition(folder)
+    return folder
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 64 KiB."""

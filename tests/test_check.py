@@ -1,12 +1,12 @@
 """`make check`: what an evaluation would find, said after two runs."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from harness.__main__ import main
 from harness.yardstick import yardstick
-from tests.small import small_toml
 
 NOISE = """
 import torch
@@ -19,10 +19,8 @@ def unlearning(net, retain, forget, val):
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("check")
-    small_toml(folder)
-    return folder
+def workspace(trained, tmp_path_factory):
+    return shutil.copytree(trained, tmp_path_factory.mktemp("check"), dirs_exist_ok=True)
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import pytest
 import harness
 from harness.__main__ import main
 from harness.store import lock
-from tests.small import small_toml
 
 ROOT = Path(__file__).parents[1]
 NOISE = """
@@ -42,18 +41,30 @@ TIMES = ["seconds_per_run", "retrain_fraction", "evaluated_at", "flags"]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
-    """A workspace whose reference is trained, to copy from."""
-    folder = tmp_path_factory.mktemp("trained")
-    small_toml(folder)
-    assert command(folder, "reference", "--competition", "small.toml").returncode == 0
+def scored(trained, tmp_path_factory) -> Path:
+    """A workspace with a row, to copy from."""
+    folder = tmp_path_factory.mktemp("scored")
+    shutil.copytree(trained, folder, dirs_exist_ok=True)
+    (folder / "submissions").mkdir()
+    with contextlib.chdir(folder):
+        submit("slow", SLOW)
+        assert evaluate().returncode == 0
     return folder
 
 
 @pytest.fixture
-def workspace(trained, tmp_path, monkeypatch) -> Path:
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "submissions").mkdir()
+def workspace(scored, tmp_path, monkeypatch) -> Path:
+    """Its reference alone."""
+    shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "results")
+    (tmp_path / "submissions/slow.py").unlink()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def with_a_row(scored, tmp_path, monkeypatch) -> Path:
+    shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -113,8 +124,7 @@ def test_a_folder_of_submissions_becomes_a_leaderboard(workspace):
     assert "noise" in printed.stdout
 
 
-def test_what_is_unchanged_is_not_run_again(workspace):
-    submit("noise", NOISE)
+def test_what_is_unchanged_is_not_run_again(with_a_row):
     submit("broken", CRASH)
     evaluate()
     before = Path("results/small/leaderboard.csv").read_bytes()
@@ -126,35 +136,29 @@ def test_what_is_unchanged_is_not_run_again(workspace):
     assert {path: path.stat().st_mtime_ns for path in made} == times
 
 
-def test_keep_weights_in_the_toml_keeps_them_and_the_score(workspace):
-    submit("noise", NOISE)
-    evaluate()
+def test_keep_weights_in_the_toml_keeps_them_and_the_score(with_a_row):
     before = board().drop(columns=TIMES)
     toml = Path("small.toml")
     toml.write_text(toml.read_text().replace("[evaluation]", "[evaluation]\nkeep_weights = true"))
     assert evaluate().returncode == 0
-    kept = list(Path("results/small/noise").glob("runs-*/run-*.safetensors"))
+    kept = list(Path("results/small/slow").glob("runs-*/run-*.safetensors"))
     assert len(kept) == 32
     pd.testing.assert_frame_equal(board().drop(columns=TIMES), before)
 
 
-def test_a_changed_file_gets_a_new_row_and_leaves_no_old_runs(workspace):
-    submit("mine", CRASH)
-    evaluate()
-    submit("mine", NOISE)
-    evaluate()
-    first = board().loc["mine"]
+def test_a_changed_file_gets_a_new_row_and_leaves_no_old_runs(with_a_row):
+    first = board().loc["slow"]
     assert first["status"] == "scored"
-    submit("mine", NOISE.replace("0.3", "0.4"))
+    submit("slow", CRASH)
     evaluate()
-    assert board().loc["mine", "score"] != first["score"]
-    assert len(list(Path("results/small/mine").glob("runs-*"))) == 1
+    assert board().loc["slow", "status"] == "crashed"
+    submit("slow", NOISE.replace("0.3", "0.4"))
+    evaluate()
+    assert board().loc["slow", "score"] != first["score"]
+    assert len(list(Path("results/small/slow").glob("runs-*"))) == 1
 
 
-def test_a_killed_evaluation_ends_with_the_leaderboard_of_an_undisturbed_one(workspace):
-    submit("slow", SLOW)
-    undisturbed = evaluate()
-    assert undisturbed.returncode == 0
+def test_a_killed_evaluation_ends_with_the_leaderboard_of_an_undisturbed_one(with_a_row):
     expected = board().drop(columns=TIMES)
     shutil.rmtree("results")
     for runs in (1, 8):
@@ -181,15 +185,13 @@ def stored() -> int:
     return len(list(folder.rglob("run-*.safetensors"))) + 16 * len(outputs)
 
 
-def test_a_clock_that_jumps_an_hour_at_every_look_changes_nothing(workspace):
-    submit("noise", NOISE)
-    evaluate()
+def test_a_clock_that_jumps_an_hour_at_every_look_changes_nothing(with_a_row):
     expected = board().drop(columns=TIMES)
     shutil.rmtree("results")
     for pool in Path("reference/cache").glob("*/pools/second-*"):
         pool.unlink()
     Path("sitecustomize.py").write_text(CLOCK)
-    done = command(workspace, "evaluate", "--competition", "small.toml")
+    done = command(with_a_row, "evaluate", "--competition", "small.toml")
     assert done.returncode == 0, done.stderr
     assert Path("jumped").exists()
     pd.testing.assert_frame_equal(board().drop(columns=TIMES), expected)
@@ -230,8 +232,7 @@ def processes_mentioning(text: str) -> list[str]:
     return found
 
 
-def test_a_second_evaluation_at_once_is_told_so(workspace):
-    submit("noise", NOISE)
+def test_a_second_evaluation_at_once_is_told_so(with_a_row):
     with lock(Path("results/small")):
         done = evaluate()
     assert done.returncode == 2
@@ -272,18 +273,15 @@ def test_a_callers_mistake_is_one_line_and_leaves_no_row(workspace, capsys, word
     assert not list(Path("results").rglob("row-*"))
 
 
-def test_a_file_outside_may_not_take_the_row_of_one_inside(workspace):
-    submit("mine", NOISE)
-    Path("mine.py").write_text(CRASH)
-    done = evaluate("mine.py")
+def test_a_file_outside_may_not_take_the_row_of_one_inside(with_a_row):
+    Path("slow.py").write_text(CRASH)
+    done = evaluate("slow.py")
     assert done.returncode == 2
-    assert "would share the row 'mine'" in done.stderr
-    assert evaluate("submissions/mine.py").returncode == 0
+    assert "would share the row 'slow'" in done.stderr
+    assert evaluate("submissions/slow.py").returncode == 0
 
 
-def test_fewer_runs_are_ranked_apart(workspace):
-    submit("noise", NOISE)
-    assert evaluate().returncode == 0
+def test_fewer_runs_are_ranked_apart(with_a_row):
     assert evaluate("--runs", "16").returncode == 0
     frame = pd.read_csv("results/small/leaderboard.csv")
     assert list(frame["runs"]) == [32, 16]

@@ -23,8 +23,8 @@ COUNT = TOGETHER + 4
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory):
-    reference, observer = small_competition(tmp_path_factory.mktemp("workspace"))
+def setting(trained):
+    reference, observer = small_competition(trained)
     with WarmParent(reference.inputs) as parent:
         yield reference, observer, parent
 

@@ -23,7 +23,6 @@ from harness.__main__ import main
 from harness.competition import CompetitionError
 from harness.workers import Workers
 from reference.pools import prepare
-from tests.small import small_toml
 
 ROOT = Path(__file__).parents[1]
 RUNS = 64
@@ -84,19 +83,19 @@ def second(cluster, tmp_path) -> Iterator[subprocess.Popen]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
-    """A workspace with a reference that was trained here."""
+def enough(trained, tmp_path_factory) -> Path:
+    """A workspace with a reference that was trained here, of as many models."""
     folder = tmp_path_factory.mktemp("workspace")
-    small_toml(folder)
+    shutil.copytree(trained, folder, dirs_exist_ok=True)
     with contextlib.chdir(folder):
         prepare(competition.load("small.toml", runs=RUNS), progress=False, workers=Workers(1))
     return folder
 
 
 @pytest.fixture
-def workspace(trained, tmp_path, monkeypatch) -> Path:
+def workspace(enough, tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "workspace"
-    shutil.copytree(trained, folder)
+    shutil.copytree(enough, folder)
     monkeypatch.chdir(folder)
     Path("mine.py").write_text(SLOW)
     Path("broken.py").write_text("def unlearning(net, retain, forget, val): net.no_such_layer")

@@ -13,8 +13,8 @@ from tests.small import small_competition
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory):
-    reference, observer = small_competition(tmp_path_factory.mktemp("workspace"))
+def setting(trained):
+    reference, observer = small_competition(trained)
     with WarmParent(reference.inputs) as parent:
         yield reference, partial(perform, parent=parent, observer=observer)
 

@@ -12,8 +12,8 @@ def workspace(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def play(workspace):
-    with player(*small_competition(workspace), workspace) as play:
+def play(trained, workspace):
+    with player(*small_competition(trained), workspace) as play:
         yield play
 
 

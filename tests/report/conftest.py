@@ -1,14 +1,13 @@
 """Fixtures of the report's tests: a competition that was really evaluated, and its page."""
 
 import os
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-
-from tests.small import small_toml
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "</pre><script>alert('mine')</script>\x1b[31m\u202e"
@@ -30,10 +29,10 @@ VOID = {"meta", "img", "br"}
 
 
 @pytest.fixture(scope="session")
-def evaluated(tmp_path_factory) -> Path:
+def evaluated(trained, tmp_path_factory) -> Path:
     """A workspace of two submissions that were scored and one that failed."""
     folder = tmp_path_factory.mktemp("evaluated")
-    small_toml(folder)
+    shutil.copytree(trained, folder, dirs_exist_ok=True)
     (folder / "submissions").mkdir()
     for name, source in SUBMISSIONS.items():
         (folder / f"submissions/{name}.py").write_text(source)

@@ -1,12 +1,13 @@
 """The page in a real browser: no complaint; mouse, keys and addresses sort it and open a row."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.report.conftest import ODD, report
 
@@ -43,47 +44,55 @@ def rows(page: Page) -> list[str]:
     return page.eval_on_selector_all("tbody tr[id]", "rows => rows.map(row => row.id)")
 
 
-def opened(page: Page) -> list[str]:
-    return page.eval_on_selector_all("details[open]", "open => open.map(each => each.id)")
+def expect_open(page: Page, *ids: str) -> None:
+    """Once the browser has followed the address, which it does a moment after a key or click."""
+    expect(page.locator("details[open]")).to_have_count(len(ids))
+    assert page.eval_on_selector_all("details[open]", "open => open.map(each => each.id)") == [*ids]
 
 
-def sorted_by(page: Page) -> list[tuple[str, str]]:
-    heads = page.query_selector_all("th[aria-sort]")
-    return [(h.get_attribute("data-key"), h.get_attribute("aria-sort")) for h in heads]
+def expect_sorted(page: Page, key: str, order: str) -> None:
+    expect(page.locator("th[aria-sort]")).to_have_count(1)
+    expect(page.locator(f"th[data-key={key}]")).to_have_attribute("aria-sort", order)
+
+
+def expect_address(page: Page, address: str) -> None:
+    expect(page).to_have_url(re.compile(f"#{re.escape(address)}$"))
 
 
 def test_the_page_loads_without_a_complaint(browse):
     page, complaints = browse()
-    assert opened(page) == []
+    expect_open(page)
     assert complaints == []
 
 
 def test_a_complaint_would_be_noticed(browse, evaluated, tmp_path):
     path = tmp_path / "injected.html"
     path.write_text(report(evaluated).read_text().replace("<h1>", "<script>alert(1)</script><h1>"))
-    _, complaints = browse(path=path)
+    page, complaints = browse(path=path)
+    with page.expect_console_message():
+        page.reload()
     assert any("Content Security Policy" in each for each in complaints)
 
 
 def test_a_click_sorts_and_another_turns_it_round(browse):
     page, complaints = browse()
     page.get_by_role("button", name="submission").click()
+    expect_sorted(page, "submission", "ascending")
     assert rows(page) == [f"row:{name}-16" for name in NAMES]
-    assert sorted_by(page) == [("submission", "ascending")]
-    assert page.url.endswith("#sort=submission")
+    expect_address(page, "sort=submission")
     page.get_by_role("button", name="submission").click()
+    expect_sorted(page, "submission", "descending")
     assert rows(page) == [f"row:{name}-16" for name in reversed(NAMES)]
-    assert sorted_by(page) == [("submission", "descending")]
     assert complaints == []
 
 
 def test_a_click_on_a_name_opens_its_section(browse):
     page, complaints = browse()
     page.get_by_role("link", name="plain").click()
-    assert opened(page) == ["plain-16"]
+    expect_open(page, "plain-16")
     assert page.locator("details[open]").get_by_text("One point a model").is_visible()
     page.get_by_role("link", name="Row on the leaderboard").click()
-    assert page.url.endswith("#row:plain-16")
+    expect_address(page, "row:plain-16")
     assert complaints == []
 
 
@@ -93,14 +102,14 @@ def test_keys_do_what_the_mouse_does(browse):
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert sorted_by(page) == [("submission", "ascending")]
+    expect_sorted(page, "submission", "ascending")
     while page.evaluate("document.activeElement.textContent") != "plain":
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert opened(page) == ["plain-16"]
+    expect_open(page, "plain-16")
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
     page.keyboard.press("Space")
-    assert opened(page) == []
+    expect_open(page)
     assert complaints == []
 
 
@@ -120,7 +129,7 @@ def test_an_address_sorts_and_a_row_without_a_score_stays_last(browse, address):
 def test_the_address_of_a_submission_opens_it_alone(browse):
     for name in ("plain", quote(ODD, safe="")):
         page, complaints = browse(f"{name}-16")
-        assert opened(page) == [f"{name}-16"]
+        expect_open(page, f"{name}-16")
         assert complaints == []
 
 
