@@ -17,6 +17,8 @@ from reference import plain_loop
 from reference.pools import Reference
 from reference.training import MEASURED_SECONDS
 
+RUNS = 3  # one after another; a single second of a busy machine says little
+
 
 def yardstick(reference: Reference) -> tuple[Submission, float]:
     """A submission that trains on the retain set by a plain loop, for about a second.
@@ -41,7 +43,7 @@ def retraining_seconds(
     """Seconds of one retraining, kept in a folder of runs that they are to be compared with.
 
     The time of a run depends on what runs beside it, and on the hour; so the yardstick is run
-    right after them, as many at a time.
+    right after them, as many at a time, and `RUNS` times as many in all.
 
     Parameters
     ----------
@@ -62,7 +64,12 @@ def retraining_seconds(
         limits = reference.competition.evaluation.limits
         with tempfile.TemporaryDirectory() as own, contextlib.suppress(Verdict):
             runs = perform(
-                loop, limits=limits, count=at_once, folder=Path(own), key=loop.name, progress=False
+                loop,
+                limits=limits,
+                count=RUNS * at_once,
+                folder=Path(own),
+                key=loop.name,
+                progress=False,
             )
             store.write(path, json.dumps(factor * float(runs.seconds.mean())))
     return json.loads(path.read_text()) if path.exists() else None

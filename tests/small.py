@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness import competition
 from harness.outputs import Observer
+from harness.workers import Workers
 from reference.pools import Reference, prepare
 
 TOML = Path(competition.PACKAGED / "digits.toml").read_text()
@@ -31,7 +32,7 @@ def small_competition(workspace: Path, toml: Path | None = None) -> tuple[Refere
     here = Path.cwd()
     os.chdir(workspace)
     try:
-        reference = prepare(settings, progress=False)
+        reference = prepare(settings, progress=False, workers=Workers(1))
     finally:
         os.chdir(here)
     absolute = replace(

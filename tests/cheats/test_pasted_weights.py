@@ -14,7 +14,7 @@ from reference.training import train
 from tests.cheats._play import player
 from tests.small import small_competition
 
-MODELS = 64
+MODELS = 48
 PASTED = """
 import base64
 import numpy as np
@@ -41,7 +41,7 @@ forget.start = 900
 [model]
 arguments.widths = [8, 16]
 [training]
-epochs = 8
+epochs = 5
 [evaluation]
 runs = 32
 """
