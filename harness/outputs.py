@@ -17,9 +17,9 @@ from harness.fused import together
 from harness.pool import Pool, retain_sample
 
 SPLITS = ("retain", "forget", "validation", "test")
-# Pixel values of each model's images in one pass: 512 digits or 10 colour images on the CPU, whose
-# caches they should fit, and far more on a GPU.
-PASS = {"cpu": 1 << 15, "cuda": 1 << 20}
+# Pixel values of each model's images in one pass: 256 digits or 5 colour images on the CPU, whose
+# caches they should fit beside those of the runs, and far more on a GPU.
+PASS = {"cpu": 1 << 14, "cuda": 1 << 20}
 Forward = Callable[[Tensor], Tensor]
 
 
