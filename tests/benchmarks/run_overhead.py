@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SUBMISSION = Path("submissions/finetune.py")
 ROW = "row"
+BLOCKS = 8  # in turns, as the machine's speed changes within minutes
 
 
 def bare_loop(reference: "Reference", runs: int) -> float:
@@ -54,43 +55,36 @@ def bare_loop(reference: "Reference", runs: int) -> float:
     return time.perf_counter() - start
 
 
-def sandboxed(reference: "Reference", parent: WarmParent, runs: int) -> tuple[float, str]:
-    """Seconds of the same runs as `make evaluate` does them, from nothing stored; the level."""
+def sandboxed(reference: "Reference", parent: WarmParent, count: int, folder: Path) -> float:
+    """Seconds until so many runs are stored in `folder`, done as `make evaluate` does them."""
     from harness import submission as submissions
     from harness.outputs import Observer
     from harness.runs import perform
 
     observer = Observer(reference.competition.model, reference.data)
     limits = reference.competition.evaluation.limits
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        result = perform(
-            submissions.read(SUBMISSION),
-            parent,
-            observer,
-            limits,
-            runs,
-            Path(folder),
-            "bench",
-            progress=False,
-        )
-        return time.perf_counter() - start, result.isolation
+    submission = submissions.read(SUBMISSION)
+    start = time.perf_counter()
+    perform(submission, parent, observer, limits, count, folder, "bench", progress=False)
+    return time.perf_counter() - start
 
 
-def side_by_side(reference: "Reference", runs: int) -> float:
-    """Seconds of as many bare loops at a time as there are cores, which share the runs."""
-    with Parallel(n_jobs=cpu_count()) as parallel:
+def server_start(reference: "Reference", parent: WarmParent) -> float:
+    """Seconds until what the runs of a submission are forked from stands."""
+    from harness import submission as submissions
+    from harness.sandbox import Sandbox
 
-        def seconds(runs: int) -> float:
-            return max(parallel([delayed(bare_loop)(reference, runs)] * cpu_count()))
-
-        seconds(1)  # in which a process imports what the first step takes
-        return seconds(runs // cpu_count())
+    start = time.perf_counter()
+    with Sandbox(
+        submissions.read(SUBMISSION), parent, reference.competition.evaluation.limits
+    ) as sandbox:
+        assert sandbox.level == "full", sandbox.missing
+        return time.perf_counter() - start
 
 
 def row(runs: int) -> None:
     """Print a row of the table: as `make evaluate` begins, in a process of its own."""
-    with Guest() as guest:
+    with Guest() as guest, tempfile.TemporaryDirectory() as folder:
         import torch
 
         import harness.evaluation  # noqa: F401  the guest has as long to start as this takes
@@ -99,18 +93,26 @@ def row(runs: int) -> None:
 
         torch.set_num_threads(1)
         reference = prepare(competition.load("digits"))
-        with WarmParent(reference.inputs, guest=guest) as parent:
-            first, _ = sandboxed(reference, parent, 1)
-            # Half before and half after, as the machine's speed changes within minutes.
-            bare = bare_loop(reference, runs // 2)
-            seconds, level = sandboxed(reference, parent, runs)
-            bare += bare_loop(reference, runs - runs // 2)
-    share = bare / cpu_count()
-    beside = side_by_side(reference, runs)
+        cores = cpu_count()
+        with (
+            WarmParent(reference.inputs, guest=guest) as parent,
+            Parallel(n_jobs=cores) as parallel,
+        ):
+            first = sandboxed(reference, parent, 1, Path(folder, "first"))
+            # A process imports at its first step what that takes.
+            parallel([delayed(bare_loop)(reference, 1)] * cores)
+            bare = beside = ours = 0.0
+            for block in range(1, BLOCKS + 1):
+                bare += bare_loop(reference, runs // BLOCKS)
+                ours += sandboxed(reference, parent, block * runs // BLOCKS, Path(folder, "runs"))
+                shares = [delayed(bare_loop)(reference, runs // BLOCKS // cores)] * cores
+                beside += max(parallel(shares))
+                if block > 1:  # an evaluation has one server, not one a block
+                    ours -= server_start(reference, parent)
+    share = bare / cores
     print(
-        f"| {bare:.1f} | {share:.1f} | {beside:.1f} | {first:.2f} | {seconds:.1f} "
-        f"| {seconds / share:.2f} | {(first + seconds) / share:.2f} | {seconds / beside:.2f} "
-        f"| {level} |",
+        f"| {bare:.1f} | {share:.1f} | {beside:.1f} | {first:.2f} | {ours:.1f} "
+        f"| {ours / share:.2f} | {(first + ours) / share:.2f} | {ours / beside:.2f} |",
         flush=True,
     )
 
@@ -120,9 +122,9 @@ def main(runs: int = 512, repeats: int = 3) -> None:
     print(f"{runs} runs of {SUBMISSION}, {cpu_count()} cores\n")
     print(
         "| bare loop, s | divided by cores, s | bare loops side by side, s | first run, s "
-        "| sandboxed, s | ratio | ratio with the first run | to loops side by side | isolation |"
+        "| sandboxed, s | ratio | ratio with the first run | to loops side by side |"
     )
-    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     for _ in range(repeats):
         line = [sys.executable, "-m", "tests.benchmarks.run_overhead", ROW, str(runs)]
         subprocess.run(line, check=True)
