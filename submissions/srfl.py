@@ -8,12 +8,13 @@ similarity to them. On a retain batch they learn the teacher's logits as they ar
 Hyperparameters
 ---------------
 BLOCKS : how many feature blocks train: `layer1`, `layer2`, ... in a ResNet.
-EPOCHS : passes over the retain set; the forget set is gone through as often as that takes.
+EPOCHS : passes over the retain set; the forget batches come round as often as that takes.
 LEARNING_RATE : of AdamW, falling along a cosine.
 FORGET : weight of the forget batch's loss.
 """
 
 import copy
+import itertools
 
 import torch
 from torch.nn.functional import cosine_similarity, kl_div, log_softmax
@@ -34,13 +35,16 @@ def unlearning(net, retain, forget, val):
     device = parameters[0].device
     optimizer = torch.optim.AdamW(parameters, LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * len(retain))
-    to_forget = endless(forget)
+    with torch.no_grad():
+        lost_batches = [(lost.to(device), teacher(lost.to(device))) for lost, _ in forget]
+    to_forget = itertools.cycle(lost_batches)
     for _ in range(EPOCHS):
         for inputs, _ in retain:
-            inputs, lost = inputs.to(device), next(to_forget)[0].to(device)
+            inputs = inputs.to(device)
+            lost, known = next(to_forget)
             with torch.no_grad():
-                as_it_was, rolled = teacher(inputs), roll(teacher(lost))
-            answers = net(lost)
+                as_it_was = teacher(inputs)
+            answers, rolled = net(lost), roll(known)
             unsettle = divergence(answers, rolled) - cosine_similarity(answers, rolled).mean()
             loss = divergence(net(inputs), as_it_was) + FORGET * unsettle
             optimizer.zero_grad()
@@ -66,8 +70,3 @@ def divergence(logits, target):
     return kl_div(
         log_softmax(logits, 1), log_softmax(target, 1), reduction="batchmean", log_target=True
     )
-
-
-def endless(loader):
-    while True:
-        yield from loader
