@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 import harness
 from harness import competition
-from reference.pools import prepare
+from harness.reference.pools import prepare
 
 HERE = Path(__file__).parent
 REFERENCE = prepare(competition.load("digits"))

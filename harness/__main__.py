@@ -118,8 +118,8 @@ def _check(options: argparse.Namespace) -> int:
 
 def _reference(options: argparse.Namespace) -> int:
     from harness import competition
+    from harness.reference.pools import prepare
     from harness.workers import Workers
-    from reference.pools import prepare
 
     settings = competition.load(options.competition, options.runs)
     print(prepare(settings, workers=Workers(options.workers, options.cluster)).folder)

@@ -13,12 +13,12 @@ from harness import competition as competitions
 from harness import submission as submissions
 from harness.competition import Limits
 from harness.outputs import SPLITS, Observer
+from harness.reference.pools import Reference, prepare
+from harness.reference.training import AT_ONCE
 from harness.runs import seed
 from harness.sandbox import Guest, RunResult, Sandbox, WarmParent
 from harness.submission import Verdict
 from harness.yardstick import yardstick
-from reference.pools import Reference, prepare
-from reference.training import AT_ONCE
 
 
 def check(path: Path, competition: str = "digits", guest: Guest | None = None) -> Iterator[str]:

@@ -21,6 +21,8 @@ from harness.diagnostics import Flag
 from harness.epsilon import METRIC_VERSION
 from harness.leaderboard import Row
 from harness.outputs import Observer
+from harness.reference.ceiling import ceiling
+from harness.reference.pools import Reference, prepare
 from harness.run_store import RunStore
 from harness.runs import Runs, perform
 from harness.sandbox import Guest, WarmParent
@@ -28,8 +30,6 @@ from harness.scoring import Score
 from harness.submission import Submission, Verdict
 from harness.workers import HERE, Workers
 from harness.yardstick import retraining_seconds
-from reference.ceiling import ceiling
-from reference.pools import Reference, prepare
 
 LOG_BYTES = 1 << 20
 

@@ -14,8 +14,8 @@ from harness import data as datasets
 from harness import store
 from harness.competition import PACKAGED, CompetitionError, Forget, Splits
 from harness.data import Columns, Data
-from reference.cost import Estimate, estimate
-from reference.pools import check_model
+from harness.reference.cost import Estimate, estimate
+from harness.reference.pools import check_model
 
 TEMPLATE = """\
 # Made from a folder of images; docs/hosting.md says what else can stand here.

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness import store
+from harness.reference import plain_loop
+from harness.reference.pools import Reference
+from harness.reference.training import MEASURED_SECONDS
 from harness.runs import Runs
 from harness.submission import Submission, Verdict
-from reference import plain_loop
-from reference.pools import Reference
-from reference.training import MEASURED_SECONDS
 
 RUNS = 3  # one after another; a single second of a busy machine says little
 

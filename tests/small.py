@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness import competition
 from harness.outputs import Observer
+from harness.reference.pools import Reference, prepare
 from harness.workers import Workers
-from reference.pools import Reference, prepare
 
 TOML = Path(competition.PACKAGED / "digits.toml").read_text()
 SMALL = (

@@ -10,7 +10,7 @@ from torchvision.models import resnet18
 from harness import models
 from harness.competition import Model
 from harness.fused import Fused, Separate, together
-from reference.training import initialise
+from harness.reference.training import initialise
 
 MODEL = Model("small_resnet", {"channels": 1, "classes": 10, "widths": [4, 8], "stem_stride": 2})
 

@@ -48,7 +48,7 @@ ALLOWED = {
         "harness.outputs",
     },
     "harness.leaderboard": {"harness.scoring"},
-    "reference": {
+    "harness.reference": {
         "harness.data",
         "harness.epsilon",
         "harness.fused",
@@ -57,7 +57,7 @@ ALLOWED = {
         "harness.repair.competition",
         "harness.sources",
     },
-    "harness.yardstick": {"harness.runs", "harness.submission", "reference"},
+    "harness.yardstick": {"harness.runs", "harness.submission", "harness.reference"},
     "harness.evaluation": {
         "harness.data",
         "harness.sandbox",
@@ -71,7 +71,7 @@ ALLOWED = {
         "harness.scoring",
         "harness.submission",
         "harness.yardstick",
-        "reference",
+        "harness.reference",
     },
     "harness.check": {
         "harness.outputs",
@@ -79,9 +79,9 @@ ALLOWED = {
         "harness.sandbox",
         "harness.submission",
         "harness.yardstick",
-        "reference",
+        "harness.reference",
     },
-    "harness.hosting": {"harness.data", "reference"},
+    "harness.hosting": {"harness.data", "harness.reference"},
     "harness.repair.competition": {"harness.sources", "harness.tables"},
     "harness.repair": {
         "harness.data",
@@ -93,14 +93,14 @@ ALLOWED = {
         "harness.sandbox",
         "harness.sources",
         "harness.submission",
-        "reference",
+        "harness.reference",
     },
     "harness.report": {
         "harness.epsilon",
         "harness.evaluation",
         "harness.leaderboard",
         "harness.runs",
-        "reference",
+        "harness.reference",
     },
     "harness.__main__": {
         "harness.arguments",
@@ -112,7 +112,7 @@ ALLOWED = {
         "harness.report",
         "harness.sandbox",
         "harness.submission",
-        "reference",
+        "harness.reference",
     },
     "harness": set(),
 }
@@ -128,10 +128,9 @@ def layer(module: str) -> str:
 
 def modules() -> dict[str, Path]:
     found = {}
-    for package in ("harness", "reference"):
-        for path in (ROOT / package).rglob("*.py"):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            found[".".join(parts).removesuffix(".__init__")] = path
+    for path in (ROOT / "harness").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
     return found
 
 
@@ -185,8 +184,7 @@ def test_no_duration_follows_the_wall_clock() -> None:
     """A clock that jumps changes when a row says it was made, and nothing else."""
     found = [
         (path.name, line.strip())
-        for folder in ("harness", "reference")
-        for path in (ROOT / folder).rglob("*.py")
+        for path in (ROOT / "harness").rglob("*.py")
         for line in path.read_text().splitlines()
         if "time.time(" in line or "datetime.now(" in line or "utcnow" in line
     ]

@@ -21,8 +21,8 @@ from joblib import delayed
 from harness import competition
 from harness.__main__ import main
 from harness.competition import CompetitionError
+from harness.reference.pools import prepare
 from harness.workers import Workers
-from reference.pools import prepare
 
 ROOT = Path(__file__).parents[1]
 RUNS = 64

@@ -11,10 +11,10 @@ import torch
 from joblib import Parallel, cpu_count, delayed
 
 from harness.outputs import forward_all
+from harness.reference.flips import AT_ONCE, Case, Reference
+from harness.reference.training import train
 from harness.repair.scores import blamed
 from harness.store import Store
-from reference.flips import AT_ONCE, Case, Reference
-from reference.training import train
 
 SHARES = (0.25, 0.5, 1.0, 1.5)  # of the competition's K
 Points = dict[str, dict[int, dict[str, np.ndarray]]]  # identifier, K, "held_out" or "test": [S]

@@ -14,6 +14,7 @@ from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
 from harness import submission as submissions
+from harness.reference.flips import Case, prepare
 from harness.repair import competition as competitions
 from harness.repair import leaderboard, report
 from harness.repair.competition import YARDSTICK
@@ -25,7 +26,6 @@ from harness.sandbox import WarmParent
 from harness.sources import CompetitionError
 from harness.store import lock
 from harness.submission import Submission, Verdict
-from reference.flips import Case, prepare
 
 RESULTS = Path("results")
 SUBMISSIONS = Path("submissions")

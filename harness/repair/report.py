@@ -9,11 +9,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from harness import store
+from harness.reference.flips import AT_ONCE
 from harness.repair.competition import RepairCompetition
 from harness.repair.curve import Points
 from harness.repair.scores import interval
 from harness.report import environment, figures, style
-from reference.flips import AT_ONCE
 
 PLOTS = {
     "held_out": "accuracy on held-out failures",

@@ -18,12 +18,12 @@ from harness import models
 from harness.data import Columns
 from harness.device import device
 from harness.outputs import forward_all
+from harness.reference.flips import Case, Reference
 from harness.repair import scores as scoring
 from harness.runs import seed as run_seed
 from harness.sandbox import Sandbox, WarmParent
 from harness.store import Store
 from harness.submission import Submission, Verdict
-from reference.flips import Case, Reference
 
 ORACLE = "true_flips"  # blames what was flipped: the ceiling of every identifier
 NOBODY = "none"  # in the place of an identifier where the model is repaired from the failures

@@ -14,9 +14,9 @@ from markupsafe import Markup
 from harness import leaderboard, store
 from harness.competition import Competition, CompetitionError
 from harness.leaderboard import Row
+from harness.reference.pools import cached
 from harness.report import figures
 from harness.report.sections import NO_REFERENCE, Section, section
-from reference.pools import cached
 
 _HERE = Path(__file__).parent
 

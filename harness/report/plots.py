@@ -12,9 +12,9 @@ from markupsafe import Markup
 from harness.epsilon import ForgettingQuality, confidences
 from harness.leaderboard import Row
 from harness.pool import Pool, retain_sample
+from harness.reference.ceiling import file as ceiling_file
+from harness.reference.pools import Reference
 from harness.report import figures
-from reference.ceiling import file as ceiling_file
-from reference.pools import Reference
 
 
 @dataclass(frozen=True)

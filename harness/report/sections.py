@@ -16,9 +16,9 @@ from harness.epsilon import confidences
 from harness.evaluation import runs_folder
 from harness.leaderboard import Row
 from harness.pool import Pool
+from harness.reference.pools import Reference
 from harness.report import figures, plots
 from harness.report.plots import Plot
-from reference.pools import Reference
 
 HARDEST = 6
 LOG_BYTES = 6000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness import competition
 from harness.outputs import Observer
-from reference.pools import prepare
+from harness.reference.pools import prepare
 from tests.cheats._play import CHEATS, player, variant
 
 

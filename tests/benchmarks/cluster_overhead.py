@@ -13,10 +13,10 @@ from joblib import cpu_count
 from harness import competition
 from harness import submission as submissions
 from harness.outputs import Observer
+from harness.reference.pools import Reference, prepare
 from harness.runs import perform
 from harness.sandbox import WarmParent
 from harness.workers import HERE, Workers
-from reference.pools import Reference, prepare
 from tests.benchmarks.run_overhead import SUBMISSION
 
 WARM = 32  # runs before the clock starts: two batches, so that each worker has its sandbox

@@ -24,12 +24,12 @@ from harness.device import device
 from harness.epsilon import forgetting_quality
 from harness.outputs import Observer
 from harness.pool import Pool
+from harness.reference import pools
+from harness.reference.training import AT_ONCE, initialise, optimizer_of, seeds
 from harness.runs import perform
 from harness.sandbox import WarmParent
 from harness.store import Store
 from harness.workers import Workers
-from reference import pools
-from reference.training import AT_ONCE, initialise, optimizer_of, seeds
 
 PLAIN = 4  # of the pools of seeds, one that the reference does not use
 

@@ -17,7 +17,7 @@ from joblib import Parallel, cpu_count, delayed
 from harness.sandbox import Guest, WarmParent
 
 if TYPE_CHECKING:
-    from reference.pools import Reference
+    from harness.reference.pools import Reference
 
 SUBMISSION = Path("submissions/finetune.py")
 ROW = "row"
@@ -89,7 +89,7 @@ def row(runs: int) -> None:
 
         import harness.evaluation  # noqa: F401  the guest has as long to start as this takes
         from harness import competition
-        from reference.pools import prepare
+        from harness.reference.pools import prepare
 
         torch.set_num_threads(1)
         reference = prepare(competition.load("digits"))

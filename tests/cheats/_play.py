@@ -7,10 +7,10 @@ from pathlib import Path
 from harness import submission as submissions
 from harness.epsilon import forgetting_quality
 from harness.outputs import Observer
+from harness.reference.pools import Reference
 from harness.runs import perform
 from harness.sandbox import WarmParent
 from harness.scoring import Score, score
-from reference.pools import Reference
 
 HERE = Path(__file__).parent
 CHEATS = sorted(p.stem for p in HERE.glob("*.py") if "test" not in p.stem and p.stem[0] != "_")

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from harness import competition
-from reference.training import train
+from harness.reference.training import train
 from tests.cheats._play import player
 from tests.small import small_competition
 

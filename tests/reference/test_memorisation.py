@@ -8,9 +8,9 @@ import pytest
 from harness import competition
 from harness.competition import Forget
 from harness.data import read
+from harness.reference.memorisation import estimate, known
+from harness.reference.pools import cached, prepare
 from harness.workers import Workers
-from reference.memorisation import estimate, known
-from reference.pools import cached, prepare
 
 EXAMPLES, WRONG = 240, 12
 DIGITS = competition.load("digits", runs=10)

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 
 from harness import competition
 from harness.competition import CompetitionError, Model
-from reference import pools
-from reference.pools import cached, prepare
+from harness.reference import pools
+from harness.reference.pools import cached, prepare
 from tests.sandbox.test_faults import command_line, descendants, eventually
 
 DIGITS = competition.load("digits", runs=40)
@@ -175,7 +175,7 @@ def test_faces_from_generator_to_pools(workspace):
 ENDLESS = replace(QUICK, training=replace(QUICK.training, epochs=100_000))
 TRAINS = """
 from tests.reference.test_pools import ENDLESS
-from reference.pools import prepare
+from harness.reference.pools import prepare
 prepare(ENDLESS, progress=False)
 """
 

@@ -12,8 +12,8 @@ from harness import models
 from harness.competition import Model, Training
 from harness.data import Data
 from harness.fused import Fused, Separate
-from reference.pools import RETRAINED, train_task
-from reference.training import initialise, train
+from harness.reference.pools import RETRAINED, train_task
+from harness.reference.training import initialise, train
 
 DIGITS = Model("small_resnet", {"channels": 1, "classes": 5, "widths": [4, 8], "stem_stride": 2})
 RESNET18 = Model("resnet18", {"num_classes": 5})

@@ -8,11 +8,11 @@ from types import ModuleType
 
 import pytest
 
+from harness.reference.flips import Reference, prepare
 from harness.repair import competition
 from harness.repair.competition import RepairCompetition
 from harness.repair.trials import blank
 from harness.sandbox import WarmParent
-from reference.flips import Reference, prepare
 
 ROOT = Path(__file__).parents[2]
 SMALL = """

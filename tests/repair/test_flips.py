@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from harness import models
+from harness.reference.flips import flip, prepare
 from harness.sources import CompetitionError
-from reference.flips import flip, prepare
 
 
 def test_flips_are_as_many_as_said_each_to_another_class_evenly():

@@ -16,7 +16,7 @@ from torchvision.models import resnet18
 from harness import competition, data, models
 from harness.competition import Competition
 from harness.data.batches import Split, loader
-from reference.training import train
+from harness.reference.training import train
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 

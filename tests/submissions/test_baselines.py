@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from harness.competition import Model
 from harness.data.batches import Split
-from reference import training
+from harness.reference import training
 from tests.submissions.conftest import Digits, changed, loss_on, snapshot
 
 

@@ -13,11 +13,11 @@ from joblib import delayed
 from harness import data as datasets
 from harness.data import Columns
 from harness.outputs import forward_all
+from harness.reference.training import train
 from harness.repair.competition import RepairCompetition
 from harness.sources import CompetitionError
 from harness.store import Store, lock
 from harness.workers import HERE
-from reference.training import train
 
 CACHE = Path("reference/cache")
 AT_ONCE = 16  # models in one fused network

@@ -24,9 +24,9 @@ from harness.data import Columns, checksum, trainable
 from harness.device import as_many_as_fit
 from harness.epsilon import METRIC_VERSION
 from harness.outputs import forward_all
+from harness.reference.training import AT_ONCE, in_parallel, seeds, train
 from harness.store import Store
 from harness.workers import Workers
-from reference.training import AT_ONCE, in_parallel, seeds, train
 
 MODELS = 64  # for each example, half of them are trained on it
 POOL = 3  # of the reference's pools of seeds, the one after the retrained models'

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import store
 from harness.competition import Evaluation
 from harness.epsilon import ForgettingQuality, forgetting_quality
-from reference.pools import Reference
+from harness.reference.pools import Reference
 
 
 def ceiling(reference: Reference, settings: Evaluation, key: str) -> ForgettingQuality:

@@ -9,8 +9,8 @@ from joblib import cpu_count
 
 from harness.competition import Competition
 from harness.data import Data
-from reference.pools import ORIGINAL, members, wanted
-from reference.training import AT_ONCE, plain_seconds, step_seconds
+from harness.reference.pools import ORIGINAL, members, wanted
+from harness.reference.training import AT_ONCE, plain_seconds, step_seconds
 
 
 @dataclass(frozen=True)

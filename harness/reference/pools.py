@@ -20,10 +20,10 @@ from harness.device import alone, as_many_as_fit
 from harness.epsilon import METRIC_VERSION
 from harness.outputs import Observer
 from harness.pool import Pool
+from harness.reference import memorisation
+from harness.reference.training import AT_ONCE, in_parallel, initialise, plain_seconds, seeds, train
 from harness.store import Store
 from harness.workers import HERE, Workers
-from reference import memorisation
-from reference.training import AT_ONCE, in_parallel, initialise, plain_seconds, seeds, train
 
 CACHE = Path("reference/cache")
 ORIGINAL, RETRAINED, SECOND = range(3)

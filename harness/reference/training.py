@@ -19,8 +19,8 @@ from harness.data import Columns
 from harness.data.batches import Split, loader
 from harness.device import device
 from harness.fused import Fused, Separate, together
+from harness.reference import plain_loop
 from harness.workers import Workers
-from reference import plain_loop
 
 AT_ONCE = 32  # models in one fused network
 MEASURED_SECONDS = 1.0
