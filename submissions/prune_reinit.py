@@ -38,22 +38,18 @@ RARITY = 0.1
 
 def unlearning(net, retain, forget, val):
     device = next(net.parameters()).device
-    images, targets, entropies = recall(net, retain)
-    weights = targets.bincount().float().clamp_min(1).pow(-RARITY)[targets]
+    known = recall(net, retain)
+    weights = known[1].bincount().clamp_min(1).pow(-RARITY)
     prune_and_reinitialise(net)
     optimizer = torch.optim.AdamW(
         net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
     )
     net.train()
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(images)).split(retain.batch_size):
-            logits = net(images[rows].to(device))
-            losses = cross_entropy(logits, targets[rows].to(device), reduction="none")
-            own = weights[rows].to(device)
-            loss = (own * losses).sum() / own.sum()
-            loss = loss + MATCH * mse_loss(entropy(logits), entropies[rows].to(device))
+        for rows in torch.randperm(len(known[0])).split(retain.batch_size):
+            images, targets, entropies = (column[rows].to(device) for column in known)
             optimizer.zero_grad()
-            loss.backward()
+            matched_loss(net(images), targets, weights.to(device), entropies).backward()
             optimizer.step()
     net.eval()
 
@@ -65,6 +61,13 @@ def recall(net, retain):
     net.eval()
     known = [(inputs, targets, entropy(net(inputs.to(device)))) for inputs, targets in retain]
     return tuple(torch.cat(column).cpu() for column in zip(*known, strict=True))
+
+
+def matched_loss(logits, targets, weights, entropies):
+    """Cross entropy with a weight for each class, and how far the entropies are from these."""
+    own = weights[targets]
+    losses = cross_entropy(logits, targets, reduction="none")
+    return (own * losses).sum() / own.sum() + MATCH * mse_loss(entropy(logits), entropies)
 
 
 def entropy(logits):
