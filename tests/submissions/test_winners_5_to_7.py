@@ -183,8 +183,8 @@ def test_a_round_trains_what_it_chose_and_the_norms(load, digits: Digits):
     norms = {n for n in parameters if digits.weights[n].dim() == 1 and n != "fc.bias"}
     batches = module.endless(digits.loaders()[0])
     net.train()
-    module.train(net, module.trained(net, chosen), batches, 3, 1e-2)
+    module.train(net, module.trained(net, chosen), batches, 3)
     touched = changed(digits.weights, snapshot(net)) & parameters
     assert touched == norms | {"layer2.0.conv1.weight"}
-    module.train(net, net.parameters(), batches, 1, 1e-2)
+    module.train(net, net.parameters(), batches, 1)
     assert changed(digits.weights, snapshot(net)) >= parameters
