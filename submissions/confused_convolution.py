@@ -7,13 +7,13 @@ not used at all.
 
 The method is described in Seifeddine Achour's write-up, kaggle.com/competitions/
 neurips-2023-machine-unlearning/discussion/459334 (fourth on Kaggle's private leaderboard, third in
-the end). His settings: CONFUSION 0.6, RARE 0.05, and LAST_NOISE 5e-3 in his notebook. The write-up
-speaks of the convolutional weights; in the notebook, by its public port, the noise reaches only
-those that are the network's direct children: `conv1`. He gave the weight 1 to class 0, the
-largest; COMMON says which classes count as large, so that those of a balanced set all do. His
-optimiser is SGD at 7e-4 with momentum 0.9 and weight decay 5e-4, for 4 epochs with the weak noise
-before the last. AdamW and EPOCHS were adapted, by a rough search on `digits` with another seed,
-where a fifth of a retraining's time is two passes.
+the end). His settings: CONFUSION 0.6, RARE 0.05; and by the port of Cadet et al. (2024, arXiv
+2410.01276, their CFW) LAST_NOISE 5e-3. The write-up speaks of the convolutional weights; in that
+port, and here, the noise reaches only the convolutions that are the network's direct children:
+`conv1`. He gave the weight 1 to class 0, the largest; COMMON says which classes count as large, so
+that those of a balanced set all do. His optimiser is SGD at 7e-4 with momentum 0.9 and weight
+decay 5e-4, for 4 epochs with the weak noise before the last. AdamW and EPOCHS were adapted, by a
+rough search on `digits` with another seed, where a fifth of a retraining's time is two passes.
 
 Hyperparameters
 ---------------

@@ -8,17 +8,18 @@ cross entropy, which brings back the accuracy.
 
 The method is described in the author's write-up, kaggle.com/competitions/
 neurips-2023-machine-unlearning/discussion/458721 (second on Kaggle's private leaderboard, first in
-the end). Its settings: TEMPERATURE 1.15, MOMENTUM 0.9, 8 rounds, retain batches of 256, and a
-cosine over the forget steps alone. The other settings were adapted, by a rough search on `digits`
-with another seed: there a forget pass is a single step, and a fifth of a retraining's time allows
-two rounds with the batches of 64 that come in.
+the end). Its settings: TEMPERATURE 1.15, 8 rounds, retain batches of 256, and a cosine over the
+forget steps alone; and by the port of Cadet et al. (2024, arXiv 2410.01276, their FCS) MOMENTUM
+0.9 and the numbers below. The other settings were adapted, by a rough search on `digits` with
+another seed: there a forget pass is a single step, and a fifth of a retraining's time allows two
+rounds with the batches of 64 that come in.
 
 Hyperparameters
 ---------------
-FLATTEN_RATE : learning rate of the first pass; the author's notebook has 5e-3.
+FLATTEN_RATE : learning rate of the first pass; the author's is 5e-3.
 ROUNDS : of a contrast pass and a retain pass.
-CONTRAST_RATE : falls along a cosine over all rounds; 3e-4.
-RETAIN_RATE, WEIGHT_DECAY : of the retain passes, constant; 4e-3 and 1e-2.
+CONTRAST_RATE : falls along a cosine over all rounds; the author's is 3e-4.
+RETAIN_RATE, WEIGHT_DECAY : of the retain passes, constant; the author's are 4e-3 and 1e-2.
 TEMPERATURE : that divides the similarities.
 MOMENTUM : of all three SGD optimisers.
 """

@@ -7,12 +7,13 @@ end the whole network is fine-tuned. The forget set is not used at all.
 
 The method is described in sunkroos's write-up, kaggle.com/competitions/
 neurips-2023-machine-unlearning/discussion/459095 (eighth on Kaggle's private leaderboard, seventh
-in the end). The settings of the notebook, by its public port: STAGES, in epochs; ROUNDS, of an
-epoch each; 9 tensors of a ResNet-18 chosen in a round, about CHOSEN; NOISY. The noise has a
-standard deviation of 0.04 there, and one in proportion to the layer's own weights here, as those
-of small networks are larger. NOISE and the training (by SGD at 1e-4 to 1e-3 with momentum 0.9 and
-weight decay 5e-4 there) were adapted, by a rough search on `digits` with another seed; the nine
-epochs are nine short stretches here, as a fifth of a retraining's time is two passes.
+in the end). Its settings, by the port of Cadet et al. (2024, arXiv 2410.01276, their RNI): STAGES,
+in epochs; ROUNDS, of an epoch each; 9 tensors of a ResNet-18 chosen in a round, about CHOSEN;
+NOISY. The noise has a standard deviation of 0.04 there, and one in proportion to the layer's own
+weights here, as those of small networks are larger. NOISE and the training (by SGD at 1e-4 to 1e-3
+with momentum 0.9 and weight decay 5e-4 there) were adapted, by a rough search on `digits` with
+another seed; the nine epochs are nine short stretches here, as a fifth of a retraining's time is
+two passes.
 
 Hyperparameters
 ---------------

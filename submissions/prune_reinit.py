@@ -8,11 +8,12 @@ forget set is not used at all.
 
 The method is described in Sebastian Oleszko's write-up, kaggle.com/competitions/
 neurips-2023-machine-unlearning/discussion/459148 (fifth on Kaggle's private leaderboard, fourth in
-the end). His settings: MATCH 1, RARITY 0.1, and by the public port of his notebook fresh weights
-uniform within 1 / sqrt(inputs), zero for pruned biases, and a constant rate. PRUNED (his 0.99) and
-the training (his by SGD at 5e-4 with momentum 0.9 and weight decay 5e-4, for 3.2 epochs) were
-adapted, by a rough search on `digits` with another seed: the small network has no room for 0.99,
-and a fifth of a retraining's time is two passes.
+the end). His settings: MATCH 1, RARITY 0.1, and by the port of Cadet et al. (2024, arXiv
+2410.01276, their PRMQ) fresh weights uniform within 1 / sqrt(inputs), zero for pruned biases, and
+a constant rate. PRUNED (his 0.99) and the training (his by SGD at 5e-4 with momentum 0.9 and
+weight decay 5e-4, for 3.2 epochs) were adapted, by a rough search on `digits` with another seed:
+with 0.99 the small network recovers too little accuracy, and a fifth of a retraining's time is two
+passes.
 
 Hyperparameters
 ---------------

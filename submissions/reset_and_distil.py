@@ -9,12 +9,12 @@ is not used at all.
 The method is that of the Euclid team and the Archimedes unit (euclid.ee.duth.gr/
 machine-unlearning); write-up: kaggle.com/competitions/neurips-2023-machine-unlearning/
 discussion/458740, notebook by E. Karypidis (seventh on Kaggle's private leaderboard, sixth in the
-end). Theirs, by the public port of the notebook: TEMPERATURE 5, and three terms in the loss, cross
-entropy with the labels, soft cross entropy and divergence; as the last two have the same gradient,
-SOFT is 2 here. Of their two submissions the better warmed up on images of the forget set's two
-classes alone, the other, as here, on all. The training (theirs by SGD at 9e-4 and 1e-3 with
-momentum 0.9 and weight decay 5e-4, 3 passes each) was adapted, by a rough search on `digits` with
-another seed, to a fifth of a retraining's time.
+end). Theirs, by the port of Cadet et al. (2024, arXiv 2410.01276, their KDE): TEMPERATURE 5, and
+three terms in the loss, cross entropy with the labels, soft cross entropy and divergence; as the
+last two have the same gradient, SOFT is 2 here. Of their two submissions the better warmed up on
+images of the forget set's two classes alone, the other, as here, on all. The training (theirs by
+SGD at 9e-4 and 1e-3 with momentum 0.9 and weight decay 5e-4, 3 passes each) was adapted, by a
+rough search on `digits` with another seed, to a fifth of a retraining's time.
 
 Hyperparameters
 ---------------

@@ -8,11 +8,12 @@ at a tenth of the rate. The random draw of retain examples makes each run choose
 
 The method is described in the write-up of Doun Lee, Jinwoo Bae and Jangho Kim of Kookmin
 University, kaggle.com/competitions/neurips-2023-machine-unlearning/discussion/459200 (third on
-Kaggle's private leaderboard, second in the end). Theirs: SHARE 0.3, KEPT 0.1, MOMENTUM 0.9,
-WEIGHT_DECAY 5e-4, fresh weights by He's normal initialisation, a linear rise and fall of the rate.
-It is ranked within each convolution, as in the public port of their notebook; the write-up says
-globally. EPOCHS (theirs 5) and LEARNING_RATE (1e-3) were adapted, by a rough search on `digits`
-with another seed, where a fifth of a retraining's time is two passes.
+Kaggle's private leaderboard, second in the end). Theirs: SHARE 0.3, KEPT 0.1, fresh weights by
+He's normal initialisation, a linear rise and fall of the rate; and by the port of Cadet et al.
+(2024, arXiv 2410.01276, their MSG) MOMENTUM 0.9 and WEIGHT_DECAY 5e-4. That port ranks within each
+convolution, as is done here; the write-up says globally. EPOCHS (theirs 5) and LEARNING_RATE
+(1e-3) were adapted, by a rough search on `digits` with another seed, where a fifth of a
+retraining's time is two passes.
 
 Hyperparameters
 ---------------

@@ -11,9 +11,10 @@ The method is described in the write-up of toshik and marvelworld, kaggle.com/co
 neurips-2023-machine-unlearning/discussion/458531 (sixth on Kaggle's private leaderboard, fifth in
 the end). Theirs: TRANSPOSED, the better of the two that they tried. The second way is told in
 words alone, so its settings are ours: CONFIDENCE, and that each of the two helpers has a quarter
-of the steps. The training (theirs by SGD at 1e-3 with momentum 0.9 and weight decay 5e-4, for 3
-epochs) was adapted, by a rough search on `digits` with another seed, where a fifth of a
-retraining's time is two passes. TRANSPOSED = 1 is the first way alone, 0 the second.
+of the steps. The training (theirs, by the port of Cadet et al. (2024, arXiv 2410.01276, their CT),
+by SGD at 1e-3 with momentum 0.9 and weight decay 5e-4, for 3 epochs) was adapted, by a rough
+search on `digits` with another seed, where a fifth of a retraining's time is two passes.
+TRANSPOSED = 1 is the first way alone, 0 the second.
 
 Hyperparameters
 ---------------

@@ -115,10 +115,10 @@ def test_warms_up_on_the_validation_set_without_its_labels(load, digits: Digits,
         monkeypatch.setattr(module, "WARM_UPS", warm_ups)
         net = digits.model()
         torch.manual_seed(0)
-        module.unlearning(net, None or [], None, DataLoader(Split(unlabelled), batch_size=64))
+        module.unlearning(net, [], None, DataLoader(Split(unlabelled), batch_size=64))
         student, teacher = (answers(n, digits.validation) for n in (net, digits.model()))
         distances.append(module.divergence(student, teacher).item())
-    assert distances[1] < 0.5 * distances[0]
+    assert distances[1] < 0.75 * distances[0]
 
 
 def test_the_retain_pass_learns_both_from_teacher_and_labels(load, digits: Digits, monkeypatch):
