@@ -77,7 +77,7 @@ def trained(net, chosen):
 def train(net, parameters, batches, steps):
     """Fine-tune these parameters for some steps."""
     device = next(net.parameters()).device
-    optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     for _, (inputs, targets) in zip(range(steps), batches, strict=False):
         loss = cross_entropy(net(inputs.to(device)), targets.to(device))

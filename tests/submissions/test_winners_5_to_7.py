@@ -99,6 +99,14 @@ def test_resets_the_first_and_the_last_layer_alone(load, digits: Digits):
         assert changed(before, snapshot(net)) == {"conv1.weight", "fc.weight", "fc.bias"}
 
 
+def test_of_several_convolutions_and_linear_layers_the_outermost_are_reset(load):
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Linear(2, 2), nn.Linear(2, 2))
+    before = snapshot(net)
+    load("reset_and_distil").reset_ends(net)
+    touched = {name.split(".")[0] for name in changed(before, snapshot(net))}
+    assert touched == {"0", "3"}
+
+
 def test_divergence_is_that_of_the_softened_answers(load):
     torch.manual_seed(0)
     student, teacher = torch.randn(6, 4), torch.randn(6, 4)
@@ -188,3 +196,14 @@ def test_a_round_trains_what_it_chose_and_the_norms(load, digits: Digits):
     assert touched == norms | {"layer2.0.conv1.weight"}
     module.train(net, net.parameters(), batches, 1)
     assert changed(digits.weights, snapshot(net)) >= parameters
+
+
+def test_rounds_leave_the_layers_alone_that_they_did_not_choose(load, digits: Digits, monkeypatch):
+    module, net = load("noise_injection"), digits.model()
+    settings = {"STAGES": (0, 1, 0), "ROUNDS": 2, "CHOSEN": 0.0}  # one layer a round
+    for name, value in settings.items():
+        monkeypatch.setattr(module, name, value)
+    torch.manual_seed(0)
+    module.unlearning(net, *digits.loaders())
+    touched = changed(digits.weights, snapshot(net)) - {"fc.weight", "fc.bias"}
+    assert 1 <= sum(digits.weights[name].dim() == 4 for name in touched) <= 2
