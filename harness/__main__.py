@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.arguments import parser
+from harness.text import quoted
 
 SUBMISSIONS = Path("submissions")
 HOST_FAULT = 2
@@ -53,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from harness import submission as submissions
+    from harness import names
     from harness.sandbox import Guest
 
     named = bool(options.paths)
-    paths = options.paths or submissions.find(SUBMISSIONS)
+    paths = options.paths or names.find(SUBMISSIONS)
     if not paths:
         print(
             f"error: there is no .py or .ipynb file in {SUBMISSIONS}/; "
@@ -96,7 +97,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _line(row: dict) -> str:
     if row["status"] == "scored":
         return f"{row['submission']}: {row['score']:.4f}"
-    return f"{row['submission']}: {row['status']}\n{row['message']}\n"
+    return f"{row['submission']}: {row['status']}\n{quoted(row['message'])}"
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -110,7 +111,7 @@ def _check(options: argparse.Namespace) -> int:
             for finding in check(options.path, options.competition, guest):
                 print(finding, flush=True)
     except Verdict as verdict:
-        print(f"{verdict.output}\n{verdict.status}: {verdict.message}".strip())
+        print(f"{quoted(verdict.output)}{verdict.status}\n{quoted(verdict.message)}".rstrip())
         return 1
     print(f"{options.path} would be accepted")
     return 0

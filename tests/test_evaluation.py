@@ -117,9 +117,9 @@ def test_a_folder_of_submissions_becomes_a_leaderboard(workspace):
     assert 'broken.py", line 2, in unlearning' in done.stdout
     assert "leaderboard.csv" in done.stdout
     folder = Path("results/small")
-    assert json.loads((folder / "noise/metrics.json").read_text())
-    assert len(pd.read_csv(folder / "noise/examples.csv")) == 6
-    assert "AttributeError" in (folder / "broken/log.txt").read_text()
+    assert json.loads((folder / "submissions/noise/metrics.json").read_text())
+    assert len(pd.read_csv(folder / "submissions/noise/examples.csv")) == 6
+    assert "AttributeError" in (folder / "submissions/broken/log.txt").read_text()
     printed = command(workspace, "leaderboard", "--competition", "small.toml")
     assert "noise" in printed.stdout
 
@@ -141,7 +141,7 @@ def test_keep_weights_in_the_toml_keeps_them_and_the_score(with_a_row):
     toml = Path("small.toml")
     toml.write_text(toml.read_text().replace("[evaluation]", "[evaluation]\nkeep_weights = true"))
     assert evaluate().returncode == 0
-    kept = list(Path("results/small/slow").glob("runs-*/run-*.safetensors"))
+    kept = list(Path("results/small/submissions/slow").glob("runs-*/run-*.safetensors"))
     assert len(kept) == 32
     pd.testing.assert_frame_equal(board().drop(columns=TIMES), before)
 
@@ -155,7 +155,7 @@ def test_a_changed_file_gets_a_new_row_and_leaves_no_old_runs(with_a_row):
     submit("slow", NOISE.replace("0.3", "0.4"))
     evaluate()
     assert board().loc["slow", "score"] != first["score"]
-    assert len(list(Path("results/small/slow").glob("runs-*"))) == 1
+    assert len(list(Path("results/small/submissions/slow").glob("runs-*"))) == 1
 
 
 def test_a_killed_evaluation_ends_with_the_leaderboard_of_an_undisturbed_one(with_a_row):

@@ -33,8 +33,7 @@ def row(name: str, score: float | None, runs: int = 512, key: str = "k", **more)
 def results(tmp_path):
     def keep(*rows: dict):
         for kept in rows:
-            folder = tmp_path / kept["submission"]
-            folder.mkdir(exist_ok=True)
+            folder = leaderboard.submission_folder(tmp_path, kept["submission"])
             leaderboard.write_row(folder, kept)
         return leaderboard.update(tmp_path, "k")
 
@@ -83,7 +82,7 @@ def test_the_file_is_the_same_every_time_and_reads_back(results):
 
 def test_a_row_that_cannot_be_read_costs_no_other(results):
     results(row("a", 0.5), row("b", 0.4))
-    (results.folder / "b" / "row-512.json").write_text('{"submission": "b", "ru')
+    (results.folder / "submissions/b" / "row-512.json").write_text('{"submission": "b", "ru')
     assert list(leaderboard.update(results.folder, "k")["submission"]) == ["a"]
 
 

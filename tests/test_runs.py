@@ -50,7 +50,7 @@ def run(setting, tmp_path):
             type(own)(**(vars(own) | limits)),
             count,
             tmp_path / "runs",
-            "key",
+            b"key",
             log=(log if log is not None else []).append,
             keep_weights=keep_weights,
             progress=False,
@@ -153,7 +153,7 @@ def test_the_first_failing_run_is_the_verdict_and_is_not_kept(run):
 import torch
 
 def unlearning(net, retain, forget, val):
-    if torch.initial_seed() in {[seed("key", i) for i in (4, 6)]}:
+    if torch.initial_seed() in {[seed(b"key", i) for i in (4, 6)]}:
         raise ValueError("not this one")
 """
     with pytest.raises(Verdict) as verdict:
@@ -173,8 +173,8 @@ def test_all_runs_together_have_a_limit(run):
 
 
 def test_seeds_differ_and_tell_nothing():
-    seeds = [seed("key", i) for i in range(512)]
+    seeds = [seed(b"key", i) for i in range(512)]
     assert len(set(seeds)) == 512
-    assert set(seeds).isdisjoint(seed("another", i) for i in range(512))
+    assert set(seeds).isdisjoint(seed(b"another", i) for i in range(512))
     assert 0.4 < np.mean([s % 2 for s in seeds]) < 0.6
     assert all(0 <= s < 2**63 for s in seeds)

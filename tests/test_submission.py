@@ -38,7 +38,7 @@ def test_what_can_be_called_is_read(tmp_path, source):
         ("class A:\n    pass", "defines no function `unlearning`; write"),
         ("class A:\n    def unlearning(self, a, b, c, d): ...", "line 2 is within something else"),
         ("def unlearning(net, retain): pass", "line 1 cannot be called with four"),
-        ("def unlearning(net, retain, forget): pass", "It has to take all four"),
+        ("def unlearning(net, retain, forget): pass", "It must take all four"),
         ("def unlearning(a, b, c, d, e): pass", "More parameters need defaults"),
         ("def unlearning(a, b, c, d, *, e): pass", "More parameters need defaults"),
         ("def unlearning(a, b, c, d, device, e): pass", "More parameters need defaults"),

@@ -110,7 +110,7 @@ def evaluate(*words: str) -> list[str]:
 def made() -> tuple[dict[str, bytes], list[str]]:
     """The outputs of all runs, and the runs that the log tells of."""
     outputs = {path.name: path.read_bytes() for path in Path("results").rglob("outputs-*")}
-    lines = Path("results/small/mine/log.txt").read_text().splitlines()
+    lines = Path("results/small/submissions/mine/log.txt").read_text().splitlines()
     return outputs, [line.split(":")[0] for line in lines if line.startswith("run ")]
 
 
