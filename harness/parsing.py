@@ -42,7 +42,7 @@ def main() -> None:
         said = {"fault": str(error)}
     except Exception as error:  # the parser's own errors differ from one Python to the next
         what = ": ".join(filter(None, (type(error).__name__, str(error))))
-        said = {"fault": f"it cannot be read; is it nested too deeply? {what}{longest}."}
+        said = {"fault": f"it is too large or nested too deeply to be read{longest}; {what}."}
     print(json.dumps(said))
 
 

@@ -31,10 +31,12 @@ LIMITS = {
     "output_kb = 256": "output_kb = 64",
 }
 LAST = "zzz_noop"
-SAYS_SEED = f"""
+SAYS_SEED = """
 import torch
 
-{MINE.replace("return", "print('seed', torch.initial_seed())\n    return")}"""
+def unlearning(net, retain, forget, val):
+    print("seed", torch.initial_seed())
+"""
 # What an evaluation makes of those that come to an end by themselves.
 STATUS = {
     "huge_weights": "invalid_weights",
