@@ -16,15 +16,21 @@ _LISTED = 5  # files that one line names
 
 
 def check(paths: Sequence[Path]) -> None:
-    """A row is named by its file's stem, so that no two files may share one."""
+    """A row is named by its file's stem, so that no two files may share one.
+
+    Raises
+    ------
+    CompetitionError
+        If two of these would, or one of them with another file in `submissions/`.
+    """
+    inside = Path("submissions").resolve()
     seen: dict[str, Path] = {}
     for path in paths:
         name = row_name(path)
         other = seen.setdefault(name, path)
-        for suffix in SUFFIXES:
-            beside = Path("submissions") / f"{path.stem}{suffix}"
-            if other == path and beside.exists() and path.exists() and not beside.samefile(path):
-                other = beside
+        if path.resolve().parent != inside:
+            beside = (Path("submissions") / f"{path.stem}{suffix}" for suffix in SUFFIXES)
+            other = next((file for file in beside if file.exists()), other)
         if other != path:
             raise CompetitionError(
                 f"{other} and {path} would share the row {name!r}; rename one of them"

@@ -117,3 +117,11 @@ def test_a_name_is_read_as_it_stands(results, name):
     frame = leaderboard.read(results.folder / "leaderboard.csv")
     assert list(frame["submission"]) == [name]
     assert name in leaderboard.table(frame)
+
+
+def test_a_name_that_cannot_be_one_has_a_folder_apart_and_is_no_formula(results):
+    frame = results(row("=1+1", None), row("..", None), row("a", 0.5))
+    assert list(frame["submission"]) == ["a", "..", "'=1+1"]
+    folders = results.folder.joinpath("submissions").iterdir()
+    assert sorted(path.name[0] for path in folders) == ["_", "_", "a"]
+    assert [path.name for path in results.folder.iterdir() if path.suffix] == ["leaderboard.csv"]

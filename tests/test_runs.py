@@ -166,6 +166,25 @@ def unlearning(net, retain, forget, val):
     assert stored.get("run-0004") is None
 
 
+@pytest.mark.parametrize(
+    "harm", ["fc.weight.fill_(3e38)", "bn1.running_var.neg_()", "fc.bias.fill_(3e38).neg_()"]
+)
+def test_outputs_that_are_not_finite_are_a_verdict_that_names_the_run(run, harm):
+    failing = f"""
+import torch
+
+def unlearning(net, retain, forget, val):
+    if torch.initial_seed() == {seed(b"key", 2)}:
+        with torch.no_grad():
+            net.{harm}
+            net.fc.weight.mul_(1e30)
+"""
+    for _ in range(2):  # as well when the outputs are stored already
+        with pytest.raises(Verdict, match="run 2: .* outputs are not") as verdict:
+            run(failing, count=4)
+        assert verdict.value.status == "invalid_weights"
+
+
 def test_all_runs_together_have_a_limit(run):
     with pytest.raises(Verdict, match="all of them together may take 0.05 s") as verdict:
         run("import time\ndef unlearning(n, r, f, v): time.sleep(0.1)", total_seconds=0.05)
