@@ -66,6 +66,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return HOST_FAULT
+    names.check(paths)  # before torch is imported, so that a typo is answered at once
     failed = 0
     # First, so that it imports torch while we do.
     with contextlib.nullcontext() if options.cluster else Guest() as guest:
@@ -101,9 +102,11 @@ def _line(row: dict) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from harness.names import must_exist
     from harness.sandbox import Guest
     from harness.submission import Verdict
 
+    must_exist(options.path)
     try:
         with Guest() as guest:  # first, so that it imports torch while we do
             from harness.check import check
@@ -149,7 +152,7 @@ def _repair(options: argparse.Namespace) -> int:
     frame = evaluation.repair(options.competition)
     print(leaderboard.table(frame))
     for row in frame[frame["status"] != "scored"].itertuples():
-        print(f"\n{row.identifier} {row.treatment}: {row.status}\n{row.message}")
+        print(f"\n{row.identifier} {row.treatment}: {row.status}\n{quoted(row.message)}", end="")
     return 0
 
 

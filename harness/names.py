@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from harness.competition import CompetitionError
@@ -20,12 +21,15 @@ def check(paths: Sequence[Path]) -> None:
 
     Raises
     ------
+    FileNotFoundError
+        If one is no file.
     CompetitionError
         If two of these would, or one of them with another file in `submissions/`.
     """
     inside = Path("submissions").resolve()
     seen: dict[str, Path] = {}
     for path in paths:
+        must_exist(path)
         name = row_name(path)
         other = seen.setdefault(name, path)
         if path.resolve().parent != inside:
@@ -35,6 +39,15 @@ def check(paths: Sequence[Path]) -> None:
             raise CompetitionError(
                 f"{other} and {path} would share the row {name!r}; rename one of them"
             )
+
+
+def must_exist(path: Path) -> None:
+    """Raise FileNotFoundError if there is no file, and say which may be meant."""
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        others = [other.name for other in path.parent.glob("*") if other.suffix in SUFFIXES]
+        nearest = "".join(f"; did you mean {n}?" for n in get_close_matches(path.name, others, 1))
+        raise FileNotFoundError(f"{path} {what}; a submission is one .py or .ipynb file{nearest}")
 
 
 def row_name(path: Path) -> str:

@@ -29,9 +29,9 @@ class Unreadable(ValueError):
 
 def main() -> None:
     """Read the file on stdin; write two lines of JSON: where it is longest, and what it says."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit(resource.RLIMIT_AS, MEMORY)
+    _limit(resource.RLIMIT_CPU, SECONDS)
+    _limit(resource.RLIMIT_CORE, 0)
     suffix, name, function, called_with = json.loads(sys.argv[1])
     content = sys.stdin.buffer.read()
     longest = "" if suffix == ".ipynb" else _longest(content)
@@ -77,6 +77,11 @@ def parse(
     tree = _compiled(source, name)
     _check_signature(tree, function, called_with)
     return {"source": source.decode(), "imports": _third_party(tree), "signed": _signed(tree)}
+
+
+def _limit(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def _longest(content: bytes) -> str:

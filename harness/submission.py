@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from harness.names import LONGEST, SUFFIXES, is_name, row_name
+from harness.names import LONGEST, SUFFIXES, is_name, must_exist, row_name
 from harness.text import clean, shorten
 
 LARGEST = {".py": 1 << 20, ".ipynb": 1 << 25}  # bytes; a notebook's cells have outputs too
@@ -34,9 +34,7 @@ VERDICTS = (
 )
 _ROOT = Path(__file__).parents[1]
 # Isolated and without `site`, so that nothing that lies about is imported; all it needs is ours.
-_PARSER = (
-    f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from harness.parsing import main; main()"
-)
+_PARSER = f"import sys; sys.path.append({str(_ROOT)!r}); from harness.parsing import main; main()"
 
 
 class Verdict(Exception):
@@ -105,11 +103,7 @@ def read(path: Path, function: str = "unlearning") -> Submission:
     Verdict
         `invalid_submission`, if the file cannot be one; the message says what to mend.
     """
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        others = [other.name for other in path.parent.glob("*") if other.suffix in SUFFIXES]
-        nearest = "".join(f"; did you mean {n}?" for n in get_close_matches(path.name, others, 1))
-        raise FileNotFoundError(f"{path} {what}; a submission is one .py or .ipynb file{nearest}")
+    must_exist(path)
     name = row_name(path)
     if not is_name(name):
         raise _invalid(
@@ -119,31 +113,34 @@ def read(path: Path, function: str = "unlearning") -> Submission:
     if path.suffix not in SUFFIXES:
         raise _invalid(f"{path.name}: a submission's name ends in {' or '.join(SUFFIXES)}.")
     try:
-        said = _parsed(path, function)
+        file = path.open("rb")
     except OSError as error:
         raise _invalid(f"{path.name} cannot be opened: {error.strerror}.") from None
+    with file:
+        said = _parsed(file, path, function)
     source = said["source"].encode()
     digest = hashlib.sha256(source).hexdigest()
     return Submission(name, path, source, digest, tuple(said["imports"]), function, said["signed"])
 
 
-def _parsed(path: Path, function: str) -> dict[str, Any]:
+def _parsed(file: BinaryIO, path: Path, function: str) -> dict[str, Any]:
     """What the file says, as `harness.parsing` read it in a process of its own."""
-    if (size := path.stat().st_size) > (largest := LARGEST[path.suffix]):
+    if (size := os.fstat(file.fileno()).st_size) > (largest := LARGEST[path.suffix]):
         raise _invalid(
             f"{path.name} has {size:,} bytes; at most {largest:,} are taken. "
             "Weights and data cannot be submitted."
         )
     asked = json.dumps([path.suffix, path.name, function, FUNCTIONS[function]])
-    with path.open("rb") as file:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PARSER, asked],
-            stdin=file,
-            capture_output=True,
-            start_new_session=True,  # Ctrl-C is for us, and ends it
-            check=False,
-        )
-    longest, *rest = done.stdout.splitlines() or [b'""']
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PARSER, asked],
+        stdin=file,
+        capture_output=True,
+        start_new_session=True,  # Ctrl-C is for us, who end it
+        check=False,
+    )
+    if not done.stdout:
+        raise OSError(f"nothing can be parsed on this machine: {done.stderr.decode()[-1000:]}")
+    longest, *rest = done.stdout.splitlines()
     if done.returncode or not rest:
         why = _ended(done.returncode)
         raise _invalid(f"{path.name} cannot be read: {why}{json.loads(longest)}.")

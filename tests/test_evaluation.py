@@ -15,8 +15,10 @@ import pandas as pd
 import pytest
 
 import harness
+from harness import evaluation
 from harness.__main__ import main
 from harness.store import lock
+from tests.small import small_toml
 
 ROOT = Path(__file__).parents[1]
 NOISE = """
@@ -271,6 +273,24 @@ def test_a_callers_mistake_is_one_line_and_leaves_no_row(workspace, capsys, word
     assert complaint in complaints
     assert len(complaints.splitlines()) == 1
     assert not list(Path("results").rglob("row-*"))
+
+
+def test_a_typo_is_answered_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small_toml(tmp_path)
+    Path("mine.py").write_text(NOISE)
+    with pytest.raises(FileNotFoundError, match="did you mean mine.py"):
+        next(evaluation.evaluate_all([Path("mine.py"), Path("mien.py")], "small.toml"))
+    assert not Path("reference").exists()
+    code = "import sys, harness.__main__ as h; print(h.main(sys.argv[1:]), 'torch' in sys.modules)"
+    words = ["evaluate", "--competition", "small.toml", "mien.py"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout == "2 False\n"
 
 
 def test_a_file_outside_may_not_take_the_row_of_one_inside(with_a_row):
