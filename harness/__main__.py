@@ -152,7 +152,9 @@ def _repair(options: argparse.Namespace) -> int:
     frame = evaluation.repair(options.competition)
     print(leaderboard.table(frame))
     for row in frame[frame["status"] != "scored"].itertuples():
-        print(f"\n{row.identifier} {row.treatment}: {row.status}\n{quoted(row.message)}", end="")
+        print(
+            f"\n{row.identifier} {row.treatment}: {row.status}\n{quoted(str(row.message))}", end=""
+        )
     return 0
 
 
