@@ -167,7 +167,7 @@ def unlearning(net, retain, forget, val):
 
 
 @pytest.mark.parametrize(
-    "harm", ["fc.weight.fill_(3e38)", "bn1.running_var.neg_()", "fc.bias.fill_(3e38).neg_()"]
+    "harm", ["fc.weight.fill_(3e38)", "bn1.running_var.neg_()", "conv1.weight.fill_(3e38)"]
 )
 def test_outputs_that_are_not_finite_are_a_verdict_that_names_the_run(run, harm):
     failing = f"""
@@ -177,7 +177,6 @@ def unlearning(net, retain, forget, val):
     if torch.initial_seed() == {seed(b"key", 2)}:
         with torch.no_grad():
             net.{harm}
-            net.fc.weight.mul_(1e30)
 """
     for _ in range(2):  # as well when the outputs are stored already
         with pytest.raises(Verdict, match="run 2: .* outputs are not") as verdict:

@@ -15,14 +15,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness import evaluation, leaderboard
+from harness import competition, evaluation, leaderboard
 from harness.names import row_name
 from harness.runs import seed
 from harness.submission import VERDICTS
 from tests.attacks import test_attacks
 from tests.attacks.files import MINE, NAMES, UNREADABLE, write_names, write_unreadable
 
-RUNS = 16
+RUNS = competition.MIN_RUNS
 LIMITS = {
     "seconds = 20": "seconds = 3",
     "memory_mb = 2048": "memory_mb = 800",

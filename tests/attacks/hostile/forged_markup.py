@@ -8,7 +8,7 @@ class Boom(Exception):
     pass
 
 
-Boom.__name__ = Boom.__qualname__ = "</pre><script>document.title = 'WON'</script>\u202e\x1b[2J"
+Boom.__name__ = Boom.__qualname__ = "</pre><script>document.title = 'OWNED'</script>\u202e\x1b[2J"
 
 
 def unlearning(net, retain, forget, val):
