@@ -143,7 +143,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_leaderboard_of_one_machine(
     assert main(evaluate("--cluster", address)) == 1
     killer.join()
     assert at_work, "there was no sandbox on the worker"
-    assert "broken: crashed\nrun 0: Traceback" in capsys.readouterr().out
+    assert "broken: crashed\n  | run 0: Traceback" in capsys.readouterr().out
     pd.testing.assert_frame_equal(board(), alone[0])
     assert made() == alone[1]
     deadline = time.monotonic() + 20
