@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.arguments import parser
+from harness.text import quoted
 
 SUBMISSIONS = Path("submissions")
 HOST_FAULT = 2
@@ -53,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from harness import submission as submissions
+    from harness import names
     from harness.sandbox import Guest
 
     named = bool(options.paths)
-    paths = options.paths or submissions.find(SUBMISSIONS)
+    paths = options.paths or names.find(SUBMISSIONS)
     if not paths:
         print(
             f"error: there is no .py or .ipynb file in {SUBMISSIONS}/; "
@@ -65,6 +66,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return HOST_FAULT
+    names.check(paths)  # before torch is imported, so that a typo is answered at once
     failed = 0
     # First, so that it imports torch while we do.
     with contextlib.nullcontext() if options.cluster else Guest() as guest:
@@ -96,13 +98,15 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _line(row: dict) -> str:
     if row["status"] == "scored":
         return f"{row['submission']}: {row['score']:.4f}"
-    return f"{row['submission']}: {row['status']}\n{row['message']}\n"
+    return f"{row['submission']}: {row['status']}\n{quoted(row['message'])}"
 
 
 def _check(options: argparse.Namespace) -> int:
+    from harness.names import must_exist
     from harness.sandbox import Guest
     from harness.submission import Verdict
 
+    must_exist(options.path)
     try:
         with Guest() as guest:  # first, so that it imports torch while we do
             from harness.check import check
@@ -110,7 +114,7 @@ def _check(options: argparse.Namespace) -> int:
             for finding in check(options.path, options.competition, guest):
                 print(finding, flush=True)
     except Verdict as verdict:
-        print(f"{verdict.output}\n{verdict.status}: {verdict.message}".strip())
+        print(f"{quoted(verdict.output)}{verdict.status}\n{quoted(verdict.message)}".rstrip())
         return 1
     print(f"{options.path} would be accepted")
     return 0
@@ -148,7 +152,9 @@ def _repair(options: argparse.Namespace) -> int:
     frame = evaluation.repair(options.competition)
     print(leaderboard.table(frame))
     for row in frame[frame["status"] != "scored"].itertuples():
-        print(f"\n{row.identifier} {row.treatment}: {row.status}\n{row.message}")
+        print(
+            f"\n{row.identifier} {row.treatment}: {row.status}\n{quoted(str(row.message))}", end=""
+        )
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from harness import scoring, store
+from harness.names import is_name
+from harness.text import cell
 
 COLUMNS = (
     "rank",
@@ -59,6 +62,13 @@ def results_folder(competition: str) -> Path:
     return RESULTS / Path(competition).stem
 
 
+def submission_folder(results: Path, name: str) -> Path:
+    """Where a submission's results are kept: a folder of its own, whatever its row is called."""
+    if not is_name(name):  # begins as no name does
+        name = "_" + hashlib.sha256(name.encode()).hexdigest()[:16]
+    return results / "submissions" / name
+
+
 def read_row(folder: Path, runs: int) -> Row | None:
     """The row of a submission's folder, or None where there is none that can be read."""
     return _read(_file(folder, runs))
@@ -74,12 +84,12 @@ def update(results: Path, key: str) -> pd.DataFrame:
 
     Scores of different numbers of runs are not comparable: each number is ranked by itself.
     """
-    kept = [_read(path) for path in sorted(results.glob("*/row-*.json"))]
+    kept = [_read(path) for path in sorted(results.glob("submissions/*/row-*.json"))]
     rows = [row for row in kept if row is not None and row["key"] == key]
     for runs in {row["runs"] for row in rows}:
         _rank([row for row in rows if row["runs"] == runs and row["status"] == "scored"])
     rows.sort(key=lambda row: (-row["runs"], row.get("rank", np.inf), row["submission"]))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).map(cell)
     for column in ("rank", "rank_group"):
         frame[column] = frame[column].astype("Int64")
     path, text = results / "leaderboard.csv", frame.to_csv(index=False, float_format="%.6g")

@@ -68,7 +68,7 @@ def retraining_seconds(
                 limits=limits,
                 count=RUNS * at_once,
                 folder=Path(own),
-                key=loop.name,
+                key=loop.name.encode(),
                 progress=False,
             )
             store.write(path, json.dumps(factor * float(runs.seconds.mean())))

@@ -66,7 +66,7 @@ def test_a_new_submission_is_the_template_and_never_overwrites(tmp_path, monkeyp
 def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     row = {"submission": "mine", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
-    leaderboard.write_row(Path("results/digits/mine"), row)
+    leaderboard.write_row(Path("results/digits/submissions/mine"), row)
     leaderboard.update(Path("results/digits"), "k")
     assert main(["leaderboard", "--json"]) == 0
     (read,) = json.loads(capsys.readouterr().out)
@@ -78,7 +78,7 @@ def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
 def harness(tmp_path):
     """Runs the command as a shell does, in a folder with a leaderboard of one row."""
     row = {"submission": "mine", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
-    leaderboard.write_row(tmp_path / "results/digits/mine", row)
+    leaderboard.write_row(tmp_path / "results/digits/submissions/mine", row)
     leaderboard.update(tmp_path / "results/digits", "k")
 
     def harness(line: str) -> subprocess.CompletedProcess:

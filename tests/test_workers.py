@@ -110,7 +110,7 @@ def evaluate(*words: str) -> list[str]:
 def made() -> tuple[dict[str, bytes], list[str]]:
     """The outputs of all runs, and the runs that the log tells of."""
     outputs = {path.name: path.read_bytes() for path in Path("results").rglob("outputs-*")}
-    lines = Path("results/small/mine/log.txt").read_text().splitlines()
+    lines = Path("results/small/submissions/mine/log.txt").read_text().splitlines()
     return outputs, [line.split(":")[0] for line in lines if line.startswith("run ")]
 
 
@@ -129,7 +129,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_leaderboard_of_one_machine(
     assert main(evaluate()) == 1
     alone = board(), made()
     assert list(alone[0]["status"]) == ["scored", "crashed"]
-    shutil.rmtree("results")
+    shutil.rmtree("results/small/submissions")
     at_work = []
 
     def kill_in_the_middle() -> None:
@@ -143,7 +143,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_leaderboard_of_one_machine(
     assert main(evaluate("--cluster", address)) == 1
     killer.join()
     assert at_work, "there was no sandbox on the worker"
-    assert "broken: crashed\nrun 0: Traceback" in capsys.readouterr().out
+    assert "broken: crashed\n  | run 0: Traceback" in capsys.readouterr().out
     pd.testing.assert_frame_equal(board(), alone[0])
     assert made() == alone[1]
     deadline = time.monotonic() + 20
