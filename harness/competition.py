@@ -268,7 +268,7 @@ def check_walls(require_isolation: str, limits: Limits) -> None:
 def check_positive(values: Mapping[str, float]) -> None:
     """Raise a CompetitionError for the first value, by its key, that is not above zero."""
     for key, value in values.items():
-        if value <= 0:
+        if not value > 0:  # nor is a NaN
             raise CompetitionError(f"{key} = {value} has to be positive")
 
 

@@ -33,7 +33,7 @@ ALLOWED = {
     "harness.notebook": set(),
     "harness.extraction": {"harness.notebook"},
     "harness.submission": {"harness.extraction"},
-    "harness.data": set(),
+    "harness.data": {"harness.tables"},
     "harness.epsilon": set(),
     "harness.scoring": {"harness.epsilon"},
     "harness.metrics": {"harness.epsilon"},
