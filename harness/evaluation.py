@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -29,7 +30,7 @@ from harness.sandbox import Guest, WarmParent
 from harness.scoring import Score
 from harness.submission import Submission, Verdict
 from harness.workers import HERE, Workers
-from harness.yardstick import retraining_seconds
+from harness.yardstick import fraction_low, in_turn
 
 LOG_BYTES = 1 << 20
 
@@ -206,20 +207,21 @@ class _Evaluator:
             if stale != kept:
                 shutil.rmtree(stale)
                 (folder / "log.txt").unlink(missing_ok=True)
-        runs = self._run(
+        run = partial(
+            self._run,
             submission,
             limits=self.settings.limits,
-            count=self.settings.runs,
+            of=self.settings.runs,
             folder=kept,
             key=key,
             keep_weights=self.settings.keep_weights,
             log=lambda text: _log(folder, text),
             progress=self._progress,
         )
-        seconds = retraining_seconds(self._run, self.reference, self._at_once, kept)
-        return self._keep(folder, submission.sha256, self._score(folder, runs, seconds))
+        runs, retrainings = in_turn(run, self._run, self.reference, self._at_once, kept)
+        return self._keep(folder, submission.sha256, self._score(folder, runs, retrainings))
 
-    def _score(self, folder: Path, runs: Runs, retraining_seconds: float | None) -> Row:
+    def _score(self, folder: Path, runs: Runs, retrainings: np.ndarray) -> Row:
         """The figures of the row; those that it has no column for go to files beside it."""
         retrained, settings = self.reference.retrained, self.settings
         score = scoring.score(
@@ -231,9 +233,9 @@ class _Evaluator:
             self._labels,
             score.epsilons,
             settings.delta,
-            float(runs.seconds.mean()),
-            retraining_seconds,
+            *(float(times.mean()) if times.size else None for times in (runs.seconds, retrainings)),
         )
+        figures["retrain_fraction_low"] = fraction_low(runs.seconds, retrainings)
         flags = diagnostics.flags(
             runs.pool,
             retrained,
@@ -241,7 +243,7 @@ class _Evaluator:
             score.value,
             figures["neurips2023_score"],
             score.utility,
-            figures["retrain_fraction"],
+            figures["retrain_fraction_low"],
             settings.limits.retrain_fraction,
         )
         scored = {

@@ -54,7 +54,7 @@ def _check_keys(cls: type, table: Any, where: str) -> None:
     _refuse_unknown(table, [f.name for f in fields(cls)], where)
     for name, value in table.items():
         if is_dataclass(hints[name]):
-            _check_keys(hints[name], value, _key(where, name))  # type: ignore[arg-type]
+            _check_keys(hints[name], value, _key(where, name))
 
 
 def _refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: str) -> None:

@@ -18,7 +18,7 @@ COMMON = {
 }
 # What each layer may import of the harness besides itself and the common ones.
 ALLOWED = {
-    "harness.arguments": set(),
+    "harness.arguments": {"harness"},
     "harness.sources": set(),
     "harness.tables": set(),
     "harness.competition": {"harness.sources", "harness.tables"},
@@ -57,7 +57,12 @@ ALLOWED = {
         "harness.repair.competition",
         "harness.sources",
     },
-    "harness.yardstick": {"harness.runs", "harness.submission", "harness.reference"},
+    "harness.yardstick": {
+        "harness.run_store",
+        "harness.runs",
+        "harness.submission",
+        "harness.reference",
+    },
     "harness.evaluation": {
         "harness.data",
         "harness.sandbox",
@@ -81,6 +86,7 @@ ALLOWED = {
         "harness.yardstick",
         "harness.reference",
     },
+    "harness.testing": {"harness.data", "harness.models"},
     "harness.hosting": {"harness.data", "harness.reference"},
     "harness.repair.competition": {"harness.sources", "harness.tables"},
     "harness.repair": {
@@ -111,6 +117,7 @@ ALLOWED = {
         "harness.repair",
         "harness.report",
         "harness.sandbox",
+        "harness.sources",
         "harness.submission",
         "harness.reference",
     },

@@ -21,7 +21,7 @@ from harness.data.splits import members, trainable
 from harness.data.synthetic_faces import synthetic_faces
 from harness.tables import bind
 
-__all__ = ["Columns", "check", "checksum", "trainable"]
+__all__ = ["Columns", "bind", "check", "checksum", "trainable"]
 
 # Each returns `image`, `label` and `image_id`, perhaps `person_id` and `age`, and perhaps `part`,
 # which says how its publishers divided it.
