@@ -132,7 +132,7 @@ def _cost(cost: Estimate, fraction: float) -> Iterator[str]:
     )
     share = FIRST_LOOK / cost.runs
     yield (
-        f"for a first look, {FIRST_LOOK} runs: about {_duration(share * cost.seconds)}, and "
+        f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
         f"{_duration(share * cost.runs * limit / cpu_count())} a submission at most"
     )
 
