@@ -26,7 +26,7 @@ ALLOWED = {
     "harness.cluster": set(),
     "harness.device": set(),
     "harness.orphans": set(),
-    "harness.pool": set(),
+    "harness.pool": {"harness.epsilon"},
     "harness.workers": {"harness.cluster", "harness.orphans"},
     "harness.models": set(),
     "harness.fused": set(),
@@ -38,7 +38,12 @@ ALLOWED = {
     "harness.scoring": {"harness.epsilon"},
     "harness.metrics": {"harness.epsilon"},
     "harness.diagnostics": {"harness.epsilon"},
-    "harness.outputs": {"harness.models", "harness.fused", "harness.data"},
+    "harness.outputs": {
+        "harness.data",
+        "harness.epsilon",
+        "harness.fused",
+        "harness.models",
+    },
     "harness.sandbox": {"harness.submission", "harness.models", "harness.data"},
     "harness.run_store": {"harness.outputs", "harness.sandbox"},
     "harness.runs": {
@@ -55,6 +60,7 @@ ALLOWED = {
         "harness.models",
         "harness.outputs",
         "harness.repair.competition",
+        "harness.scoring",
         "harness.sources",
     },
     "harness.yardstick": {
