@@ -45,9 +45,12 @@ weight_decay = 1e-2
 [evaluation]
 runs = 512
 """
-PERSONS = "A twentieth of the persons, none of whom is in another split."
+PERSONS = (
+    "A twentieth of the persons, none of whom is in another split; an unknown one has one image."
+)
 RANDOM = "A twentieth at random: without an identities.csv nobody knows whose the images are."
 SIZE = 32
+FIRST_LOOK = 32  # runs
 
 
 def create(name: str, folder: Path) -> Iterator[str]:
@@ -126,6 +129,11 @@ def _cost(cost: Estimate, fraction: float) -> Iterator[str]:
         f"each submission: {cost.runs} runs of at most {fraction:.0%} of a retraining, which "
         f"takes {_duration(cost.retrain_seconds)}: up to about "
         f"{_duration(cost.runs * limit / cpu_count())}"
+    )
+    share = FIRST_LOOK / cost.runs
+    yield (
+        f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
+        f"{_duration(share * cost.runs * limit / cpu_count())} a submission at most"
     )
 
 

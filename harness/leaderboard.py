@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -84,31 +85,33 @@ def update(results: Path, key: str) -> pd.DataFrame:
 
     Scores of different numbers of runs are not comparable: each number is ranked by itself.
     """
-    kept = [_read(path) for path in sorted(results.glob("submissions/*/row-*.json"))]
-    rows = [row for row in kept if row is not None and row["key"] == key]
+    rows = [row for row in _rows(results) if row["key"] == key]
     for runs in {row["runs"] for row in rows}:
         _rank([row for row in rows if row["runs"] == runs and row["status"] == "scored"])
     rows.sort(key=lambda row: (-row["runs"], row.get("rank", np.inf), row["submission"]))
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).map(cell)
     for column in ("rank", "rank_group"):
         frame[column] = frame[column].astype("Int64")
-    path, text = results / "leaderboard.csv", frame.to_csv(index=False, float_format="%.6g")
-    # Left alone where nothing is new, so that its time says whether a report is older.
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        store.write(path, text)
+    store.write(results / "leaderboard.csv", frame.to_csv(index=False, float_format="%.6g"))
     return frame
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The leaderboard that `update` wrote."""
+    """The leaderboard that `update` wrote; made again from the rows if a spreadsheet saved it."""
     # Nothing but an empty figure is missing: a submission may be called "null", or "007".
     types: dict[str, Any] = {"rank": "Int64", "rank_group": "Int64", "submission": str}
-    return pd.read_csv(
-        path,
-        dtype=types,
-        keep_default_na=False,
-        na_values={name: [""] for name in COLUMNS if name != "submission"},
-    )
+    with contextlib.suppress(ValueError):  # whatever it is that makes it no such table
+        frame = pd.read_csv(
+            path,
+            dtype=types,
+            keep_default_na=False,
+            na_values={name: [""] for name in COLUMNS if name != "submission"},
+        )
+        if list(frame.columns) == list(COLUMNS):
+            return frame
+    newest = max(_rows(path.parent), key=lambda row: row.get("evaluated_at", ""), default={})
+    update(path.parent, newest.get("key", ""))
+    return read(path)
 
 
 def table(frame: pd.DataFrame) -> str:
@@ -127,6 +130,7 @@ def _table(frame: pd.DataFrame, name: int) -> str:
             for low, high in zip(frame["score_low"], frame["score_high"], strict=True)
         ],
         submission=frame["submission"].str.slice(0, name),
+        rank=frame["rank"].astype("string").fillna(""),
     )[list(PRINTED)].rename(columns=PRINTED)
     numbers = dict.fromkeys(["2023", "forget", "test"], "{:.3f}".format)
     return shown.to_string(
@@ -145,6 +149,12 @@ def _rank(rows: list[Row]) -> None:
     )
     for rank, (row, group) in enumerate(zip(rows, groups, strict=True), start=1):
         row |= {"rank": rank, "rank_group": group}
+
+
+def _rows(results: Path) -> list[Row]:
+    """All rows that are kept, of whatever reference and attackers."""
+    kept = [_read(path) for path in sorted(results.glob("submissions/*/row-*.json"))]
+    return [row for row in kept if row is not None]
 
 
 def _read(path: Path) -> Row | None:

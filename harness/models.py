@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
 
 import torch
 from torch import Tensor, nn
@@ -86,8 +86,9 @@ def build(architecture: str, **arguments: object) -> nn.Module:
     Parameters
     ----------
     architecture : str
-        A name in `ARCHITECTURES`, or "package.module:function" for anything that can be imported
-        and that returns a module.
+        A name in `ARCHITECTURES`, or one that an installed package has registered as an entry
+        point of the group `harness.models`, or "package.module:function" for anything that can
+        be imported and that returns a module.
     **arguments
         What that architecture takes.
 
@@ -103,16 +104,18 @@ def build(architecture: str, **arguments: object) -> nn.Module:
 
 
 def _factory(architecture: str) -> Callable[..., nn.Module]:
-    module, colon, function = architecture.partition(":")
-    if not colon and architecture not in ARCHITECTURES:
+    if architecture in ARCHITECTURES:
+        return ARCHITECTURES[architecture]
+    others = {entry.name: entry for entry in entry_points(group="harness.models")}
+    named = EntryPoint(architecture, architecture, "harness.models")
+    if ":" not in architecture and architecture not in others:
         raise ValueError(
-            f"there is no architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}, "
+            f"there is no architecture {architecture!r}; known: "
+            f"{', '.join([*ARCHITECTURES, *sorted(others)])}, "
             'or your own as "package.module:function"'
         )
-    if not colon:
-        return ARCHITECTURES[architecture]
     try:
-        return getattr(importlib.import_module(module), function)
+        return others.get(architecture, named).load()
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             f"cannot import {architecture!r} ({error}); its package has to be installed beside "

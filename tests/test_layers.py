@@ -19,7 +19,7 @@ COMMON = {
 }
 # What each layer may import of the harness besides itself and the common ones.
 ALLOWED = {
-    "harness.arguments": set(),
+    "harness.arguments": {"harness"},
     "harness.sources": set(),
     "harness.tables": set(),
     "harness.competition": {"harness.sources", "harness.tables"},
@@ -38,7 +38,7 @@ ALLOWED = {
     "harness.log": set(),
     "harness.submission": {"harness.names"},
     "harness.text": set(),
-    "harness.data": set(),
+    "harness.data": {"harness.tables"},
     "harness.epsilon": set(),
     "harness.scoring": {"harness.epsilon"},
     "harness.metrics": {"harness.epsilon"},
@@ -68,7 +68,12 @@ ALLOWED = {
         "harness.scoring",
         "harness.sources",
     },
-    "harness.yardstick": {"harness.runs", "harness.submission", "harness.reference"},
+    "harness.yardstick": {
+        "harness.run_store",
+        "harness.runs",
+        "harness.submission",
+        "harness.reference",
+    },
     "harness.evaluation": {
         "harness.data",
         "harness.sandbox",
@@ -94,6 +99,7 @@ ALLOWED = {
         "harness.yardstick",
         "harness.reference",
     },
+    "harness.testing": {"harness.data", "harness.models"},
     "harness.hosting": {"harness.data", "harness.reference"},
     "harness.repair.competition": {"harness.sources", "harness.tables"},
     "harness.repair": {
@@ -126,6 +132,7 @@ ALLOWED = {
         "harness.repair",
         "harness.report",
         "harness.sandbox",
+        "harness.sources",
         "harness.submission",
         "harness.reference",
     },

@@ -18,6 +18,7 @@ from harness.competition import Competition, CompetitionError, Model, Training
 from harness.data import Columns, Data
 from harness.device import alone, as_many_as_fit
 from harness.epsilon import METRIC_VERSION
+from harness.epsilon.attackers import panel
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.reference import memorisation
@@ -70,10 +71,15 @@ def prepare(competition: Competition, progress: bool = True, workers: Workers = 
     Raises
     ------
     CompetitionError
-        If the data or the splits cannot be used, or a process that trains was killed.
+        If the data, the splits or the attackers cannot be used, or a process that trains was
+        killed.
     Busy
         If another process is training the same reference.
     """
+    try:
+        panel(competition.evaluation.attackers, logits=True)
+    except ValueError as error:  # before hours of training, and not after them
+        raise CompetitionError(f"evaluation.{error}") from None
     columns = datasets.read(competition.dataset, competition.data)
     model, batch_size = competition.model, competition.training.batch_size
     if competition.splits.forget.kind == "memorised":

@@ -115,10 +115,11 @@ def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
     split = Split({name: torch.from_numpy(column) for name, column in retain.items()})
     batches = loader(split, recipe.batch_size, shuffle=True)
     net = initialise(model, recipe.seed).to(device())
+    epoch = as_plain(recipe, torch.from_numpy(retain["label"]), epochs=1)
     spent: list[float] = []
     while len(spent) < 2 or sum(spent) < MEASURED_SECONDS:
         start = clock()
-        plain_loop.unlearning(net, batches, None, None)  # one epoch
+        plain_loop.train(net, batches, **epoch)
         if on_gpu:
             torch.cuda.synchronize()
         spent.append(clock() - start)
@@ -179,18 +180,29 @@ def _train(
 
 def optimizer_of(recipe: Training, group: torch.nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimizer."""
-    settings: dict[str, Any] = {
-        "lr": recipe.learning_rate,
-        "weight_decay": recipe.weight_decay,
-        "fused": True,
+    name, settings = _optimizer(recipe)
+    return getattr(torch.optim, name)(group.parameters(), **settings, fused=True)
+
+
+def as_plain(recipe: Training, labels: Tensor, epochs: int) -> dict[str, Any]:
+    """The recipe for a training set with these labels [n], as `plain_loop.train` takes it."""
+    name, settings = _optimizer(recipe)
+    counts = labels.bincount().clamp(min=1)
+    weights = (len(labels) / (len(counts) * counts)).tolist() if recipe.class_weighted else None
+    return {
+        "optimizer": name,
+        "settings": settings,
+        "class_weights": weights,
+        "bfloat16": recipe.bfloat16,
+        "epochs": epochs,
     }
-    match recipe.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(group.parameters(), **settings)
-        case "adam":
-            return torch.optim.Adam(group.parameters(), **settings)
-        case _:
-            return torch.optim.SGD(group.parameters(), momentum=0.9, **settings)
+
+
+def _optimizer(recipe: Training) -> tuple[str, dict[str, float]]:
+    """The name of the recipe's optimizer in `torch.optim`, and its settings."""
+    name = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"}[recipe.optimizer]
+    momentum = {"momentum": 0.9} if name == "SGD" else {}
+    return name, {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay} | momentum
 
 
 def _weights(labels: Tensor, rows: Tensor) -> Tensor:
