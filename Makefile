@@ -20,7 +20,7 @@ competition: .venv/installed
 	@$(HARNESS) competition $(NAME) $(DATA)
 
 reference: .venv/installed
-	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO)
+	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO) $(if $(DRY_RUN),--dry-run)
 
 leaderboard: .venv/installed
 	@$(HARNESS) leaderboard --competition $(COMPETITION)

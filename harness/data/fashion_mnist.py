@@ -34,9 +34,7 @@ _MENDED = (
 )
 
 
-def fashion_mnist(
-    folder: str, size: int = SIDE, channels: int = 1, images: int = COUNT
-) -> Columns:
+def fashion_mnist(folder: str, size: int = SIDE, channels: int = 1, images: int = COUNT) -> Columns:
     """Grey images of clothes in [0, 1]: the 60,000 for training, then the 10,000 for tests.
 
     Parameters
