@@ -138,10 +138,15 @@ def _check(options: argparse.Namespace) -> int:
 
 def _reference(options: argparse.Namespace) -> int:
     from harness import competition
+    from harness.reference.cost import dry_run
     from harness.reference.pools import prepare
     from harness.workers import Workers
 
     settings = competition.load(options.competition, options.runs)
+    if options.dry_run:
+        for line in dry_run(settings):
+            print(line, flush=True)
+        return 0
     print(prepare(settings, workers=Workers(options.workers, options.cluster)).folder)
     return 0
 

@@ -98,6 +98,21 @@ def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
     assert set(read) == set(pd.read_csv("results/digits/leaderboard.csv").columns)
 
 
+@pytest.mark.parametrize("kind", ["random", "memorised"])
+def test_a_dry_run_says_what_a_reference_costs_and_keeps_nothing(
+    tmp_path, monkeypatch, capsys, kind
+):
+    text = f'extends = "digits"\n[splits]\nforget = {{ kind = "{kind}", count = 64 }}\n'
+    Path(tmp_path / "mine.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["reference", "--competition", "mine.toml", "--runs", "64", "--dry-run"]) == 0
+    reference, submission = capsys.readouterr().out.splitlines()
+    models = {"random": 129, "memorised": 161}[kind]  # 64 on half of the data cost as 32
+    assert reference.startswith(f"reference: {models} models x 168 steps x ")
+    assert submission.startswith("each submission: 64 runs of at most 20% of a retraining")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
 @pytest.fixture
 def harness(tmp_path):
     """Runs the command as a shell does, in a folder with a leaderboard of one row."""
