@@ -203,10 +203,10 @@ def _named(one: Any) -> tuple[str, Mapping[str, Any] | Attacker]:
 def _attacker(name: str, what: Mapping[str, Any] | Attacker) -> Attacker:
     if isinstance(what, Attacker):
         return what
-    known = ATTACKERS | {e.name: e for e in entry_points(group="harness.attackers")}
-    if name not in known:
-        raise ValueError(f"attackers: no {name!r}; known: {', '.join(known)}")
-    attacker = ATTACKERS[name] if name in ATTACKERS else known[name].load()
+    others = {entry.name: entry for entry in entry_points(group="harness.attackers")}
+    if name not in ATTACKERS and name not in others:
+        raise ValueError(f"attackers: no {name!r}; known: {', '.join(ATTACKERS | others)}")
+    attacker = ATTACKERS[name] if name in ATTACKERS else others[name].load()
     try:
         return attacker._replace(estimator=clone(attacker.estimator).set_params(**what))
     except ValueError as error:
