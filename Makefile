@@ -2,63 +2,80 @@
 COMPETITION = digits
 PYTHON = python3
 HARNESS = .venv/bin/python -m harness
-WHO = $(if $(WORKERS),--workers $(WORKERS)) $(if $(CLUSTER),--cluster $(CLUSTER))
-OPTIONS = --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO) $(if $(ISOLATION),--require-isolation $(ISOLATION))
+# One argument of a recipe, whatever characters are in it; nothing for a variable that is empty.
+quoted = $(if $($(1)),'$(subst ','\'',$($(1)))')
+option = $(if $($(2)),$(1) $(call quoted,$(2)))
+WHO = $(call option,--workers,WORKERS) $(call option,--cluster,CLUSTER)
+IN = $(call option,--competition,COMPETITION)
 
-.PHONY: evaluate check new competition reference leaderboard report repair test lint lock ablation bench bench-gpu clean
+.DEFAULT_GOAL = help
+.PHONY: help evaluate check new competition reference leaderboard report repair test lint lock \
+	ablation bench bench-gpu clean
 
-evaluate: .venv/installed
-	@$(HARNESS) evaluate $(OPTIONS) $(SUBMISSION)
+help: ## what can be made
+	@echo 'make TARGET [NAME=value]...'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; \
+		do printf '  %-12s %s\n' "$$target" "$$what"; done
+	@echo 'Values: SUBMISSION=path.py, COMPETITION=name or path.toml (digits), RUNS=64, WORKERS=4,'
+	@echo 'CLUSTER=tcp://host:8786, ISOLATION=full. Paths with spaces take quotes: SUBMISSION="my file.py"'
 
-check: .venv/installed
-	@$(HARNESS) check --competition $(COMPETITION) $(SUBMISSION)
+evaluate: .venv/installed ## run and score SUBMISSION, or every file in submissions/, and rank them
+	@$(HARNESS) evaluate $(IN) $(call option,--runs,RUNS) $(WHO) \
+		$(call option,--require-isolation,ISOLATION) $(call quoted,SUBMISSION)
 
-new: .venv/installed
-	@$(HARNESS) new $(NAME)
+check: need-SUBMISSION .venv/installed ## run SUBMISSION twice: would it be accepted?
+	@$(HARNESS) check $(IN) $(call quoted,SUBMISSION)
 
-competition: .venv/installed
-	@$(HARNESS) competition $(NAME) $(DATA)
+new: need-NAME .venv/installed ## start submissions/NAME.py from the template
+	@$(HARNESS) new $(call quoted,NAME)
 
-reference: .venv/installed
-	@$(HARNESS) reference --competition $(COMPETITION) $(if $(RUNS),--runs $(RUNS)) $(WHO)
+competition: need-NAME need-DATA .venv/installed ## start reference/NAME.toml from the images in DATA
+	@$(HARNESS) competition $(call quoted,NAME) $(call quoted,DATA)
 
-leaderboard: .venv/installed
-	@$(HARNESS) leaderboard --competition $(COMPETITION)
+reference: .venv/installed ## train what submissions are compared with
+	@$(HARNESS) reference $(IN) $(call option,--runs,RUNS) $(WHO) $(if $(DRY_RUN),--dry-run)
 
-report: .venv/installed
-	@$(HARNESS) report --competition $(COMPETITION)
+leaderboard: .venv/installed ## print the leaderboard as it stands
+	@$(HARNESS) leaderboard $(IN)
+
+report: .venv/installed ## draw the results as a page for a browser
+	@$(HARNESS) report $(IN)
 
 repair: COMPETITION = digits_repair
-repair: .venv/installed
-	@$(HARNESS) repair --competition $(COMPETITION)
+repair: .venv/installed ## the repair track: who finds the examples that make a model fail
+	@$(HARNESS) repair $(IN)
 
-test: .venv/installed
+test: .venv/installed ## run the tests
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
-lint: .venv/installed
+lint: .venv/installed ## check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
 # The versions of this environment, which the tests ran with, and the sums of their files.
-lock: .venv/installed
+lock: .venv/installed ## pin the versions of this environment
 	.venv/bin/python -m pip freeze --exclude-editable > .venv/tested.txt
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--constraint .venv/tested.txt --output-file requirements.lock pyproject.toml
 
-ablation: .venv/installed
+ablation: .venv/installed ## the parts of the challenge's 8th-placed method, one by one
 	.venv/bin/python -m tests.benchmarks.ablation $(RUNS)
 
-bench: .venv/installed
+bench: .venv/installed ## measure what BENCHMARKS.md shows
 	.venv/bin/python -m tests.benchmarks
 
-bench-gpu: .venv/installed
+bench-gpu: .venv/installed ## the same of a GPU
 	.venv/bin/python -m tests.benchmarks.gpu
 
-clean:
+clean: ## remove the environment, the results and the cache
 	rm -rf .venv build *.egg-info results reference/cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# In make's words, and before anything is installed.
+need-%:
+	@$(if $($*),:,echo 'make $(MAKECMDGOALS) needs $*=..., see make help' >&2; exit 2)
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

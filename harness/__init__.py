@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "confidences": "harness.epsilon",
     "evaluate": "harness.evaluation",
@@ -12,7 +14,7 @@ _HOMES = {
     "neurips2023": "harness.epsilon",
 }
 
-__all__ = ["confidences", "evaluate", "forgetting_quality", "neurips2023"]
+__all__ = ["__version__", "confidences", "evaluate", "forgetting_quality", "neurips2023"]
 
 
 def __getattr__(name: str) -> Any:

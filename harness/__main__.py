@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2 if the fault lies with the command, the competition or the machine; 130 if it was
         interrupted, and 141 if nobody reads its output any more, as a shell has these.
     """
+    _mend_streams()
     options = parser().parse_args(arguments)
     if not sys.stderr.isatty():  # a log keeps each state of a progress bar
         os.environ.setdefault("TQDM_MININTERVAL", "30")
@@ -53,6 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def _mend_streams() -> None:
+    """Have all three standard streams, and write whatever text, whoever started us and how.
+
+    A daemon may start without any; the next files that are opened would take their numbers, and
+    what is printed would go there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    # A terminal that knows no "ë" shows it as "\xeb".
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from harness import names
     from harness.sandbox import Guest
@@ -61,8 +77,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     paths = options.paths or names.find(SUBMISSIONS)
     if not paths:
         print(
-            f"error: there is no .py or .ipynb file in {SUBMISSIONS}/; "
-            "copy submissions/template.py there, or name a file",
+            f"error: there is no .py or .ipynb file in {SUBMISSIONS}/; name one, or start one: "
+            f"{_command('new NAME=mine', 'new mine')}",
             file=sys.stderr,
         )
         return HOST_FAULT
@@ -82,7 +98,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             retry=named,
             guest=guest,
         ):
-            failed += row["status"] != "scored"
+            failed += "score" not in row
             print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
     print(file=sys.stderr if options.json else sys.stdout)
     _leaderboard(options)
@@ -96,7 +112,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _line(row: dict) -> str:
-    if row["status"] == "scored":
+    if "score" in row:
         return f"{row['submission']}: {row['score']:.4f}"
     return f"{row['submission']}: {row['status']}\n{quoted(row['message'])}"
 
@@ -122,10 +138,15 @@ def _check(options: argparse.Namespace) -> int:
 
 def _reference(options: argparse.Namespace) -> int:
     from harness import competition
+    from harness.reference.cost import dry_run
     from harness.reference.pools import prepare
     from harness.workers import Workers
 
     settings = competition.load(options.competition, options.runs)
+    if options.dry_run:
+        for line in dry_run(settings):
+            print(line, flush=True)
+        return 0
     print(prepare(settings, workers=Workers(options.workers, options.cluster)).folder)
     return 0
 
@@ -159,12 +180,14 @@ def _repair(options: argparse.Namespace) -> int:
 
 
 def _new(options: argparse.Namespace) -> int:
+    from harness.sources import SHIPPED
+
     path = SUBMISSIONS / f"{options.name}.py"
     if path.exists():
         print(f"error: {path} is there already; take another name", file=sys.stderr)
         return HOST_FAULT
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes((Path(__file__).parents[1] / "submissions/template.py").read_bytes())
+    path.write_bytes((SHIPPED / "submissions/template.py").read_bytes())
     print(f"{path}: change it, then {_command(f'check SUBMISSION={path}', f'check {path}')}")
     return 0
 
@@ -190,13 +213,12 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _drawn(options: argparse.Namespace, *, again: bool) -> Path:
-    """The report; one that is no older than the leaderboard is drawn only if asked to `again`."""
+    """The report; one that shows the leaderboard as it stands is drawn only if asked to `again`."""
     from harness import competition, leaderboard, report
 
     folder = leaderboard.results_folder(options.competition)
-    page, board = folder / "report.html", folder / "leaderboard.csv"
-    if not again and page.is_file() and page.stat().st_mtime >= board.stat().st_mtime:
-        return page
+    if not again and report.is_current(folder):
+        return folder / report.PAGE
     return report.write(competition.load(options.competition), folder)
 
 

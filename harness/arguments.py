@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import shtab
+
+from harness import __version__
 
 _JSON = "print the leaderboard as JSON, one object a row, and nothing else to stdout"
 _COMPETITION = "a name in reference/, or a TOML file (default: digits)"
@@ -20,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
         "codes: 0 done, 1 a submission that was named got a verdict, 2 the command, competition or "
         "machine is at fault, 130 interrupted.",
     )
+    whole.add_argument("--version", action="version", version=f"harness {__version__}")
     verbs = whole.add_subparsers(required=True, dest="verb", metavar="VERB")
 
     evaluate = verbs.add_parser(
@@ -60,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: python -m harness reference --competition digits",
     )
     _common(reference)
+    reference.add_argument(
+        "--dry-run", action="store_true", help="only say what it would cost here, all in all"
+    )
 
     leaderboard = verbs.add_parser(
         "leaderboard",
@@ -118,8 +125,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _name(text: str) -> str:
-    if not text.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: use letters, digits and _")
+    if not re.fullmatch(r"\w[\w-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: use letters, digits, - and _")
     return text
 
 

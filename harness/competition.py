@@ -268,8 +268,8 @@ def check_walls(require_isolation: str, limits: Limits) -> None:
 def check_positive(values: Mapping[str, float]) -> None:
     """Raise a CompetitionError for the first value, by its key, that is not above zero."""
     for key, value in values.items():
-        if value <= 0:
-            raise CompetitionError(f"{key} = {value} has to be positive")
+        if not value > 0:  # nor is a NaN
+            raise CompetitionError(f"{key} = {value:g} has to be positive")
 
 
 def _check_splits(splits: Splits) -> None:
@@ -279,7 +279,7 @@ def _check_splits(splits: Splits) -> None:
         if splits.published and value:
             raise CompetitionError(f"{key} and splits.published exclude each other; leave one out")
         if not splits.published and value <= 0:
-            raise CompetitionError(f"{key} = {value} has to be positive")
+            raise CompetitionError(f"{key} = {value:g} has to be positive")
         if value >= 1 and value != int(value):
             raise CompetitionError(f"{key} = {value} should be an int, or a share below 1")
     for key in ("start", "label"):

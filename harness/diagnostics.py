@@ -47,7 +47,8 @@ def flags(
     score, neurips2023_score, utility : float
         As scored.
     retrain_fraction : float, optional
-        Seconds of a run over those of one retraining.
+        Seconds of a run over those of one retraining: the lower end of what they may be, so that
+        a busy machine does not raise a flag.
     retrain_limit : float
         The fraction above which a submission is slow.
     utility_floor : float
@@ -96,8 +97,8 @@ def flags(
         ),
         "slow": (
             retrain_fraction is not None and retrain_fraction > retrain_limit,
-            f"A run takes {retrain_fraction or 0:.0%} of the time of retraining; the limit is "
-            f"{retrain_limit:.0%}.",
+            f"A run takes at least {retrain_fraction or 0:.0%} of the time of retraining; the "
+            f"limit is {retrain_limit:.0%}.",
         ),
     }
     return [Flag(name, text) for name, (is_raised, text) in raised.items() if is_raised]

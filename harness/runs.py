@@ -55,6 +55,7 @@ def perform(
     folder: Path,
     key: bytes,
     *,
+    of: int | None = None,
     workers: Workers = HERE,
     keep_weights: bool = False,
     log: Callable[[str], None] = lambda text: None,
@@ -75,6 +76,8 @@ def perform(
         Where the runs' outputs are stored.
     key : bytes
         Secret, and of all that the runs depend on; their seeds follow from it.
+    of : int, optional
+        How many there will be in the end, which the progress bar shows; `count` if None.
     workers : Workers
         Who does the runs; a cluster's have to be joined, and to share `parent` and `observer`.
     keep_weights : bool
@@ -102,13 +105,14 @@ def perform(
             beside = sharing(limits.gpu_memory_mb) or workers.at_once
             at_once = min(workers.at_once, beside, missing)
             results = _here(job, todo, stored, at_once, log)
-        with _bar(submission.name, count, missing, progress) as bar, closing(results):
-            spent = 0.0
-            for done, seconds in enumerate(results, 1):
+        with _bar(submission.name, count, missing, of or count, progress) as bar, closing(results):
+            kept = set(range(count)).difference(*todo.values())
+            spent = sum(stored.run_facts(run)["seconds"] for run in kept) / workers.at_once
+            for done, seconds in enumerate(results, 1 + len(kept)):
                 bar.update()
                 spent += seconds / at_once
                 if spent > limits.total_seconds:
-                    raise _too_long(done, count, spent, limits)
+                    raise _too_long(done, of or count, spent, limits)
     return _gather(stored, [_outputs(stored, batch, observer) for batch in batches])
 
 
@@ -283,5 +287,6 @@ def _entry(run: int, result: RunResult) -> str:
     return facts + quoted(result.output)
 
 
-def _bar(name: str, count: int, missing: int, progress: bool) -> tqdm:
-    return tqdm(total=count, initial=count - missing, desc=name, unit="run", disable=not progress)
+def _bar(name: str, count: int, missing: int, of: int, progress: bool) -> tqdm:
+    start, last = count - missing, count == of
+    return tqdm(total=of, initial=start, desc=name, unit="run", leave=last, disable=not progress)

@@ -7,7 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-PACKAGED = Path(__file__).parent.parent / "reference"
+_HERE = Path(__file__).parent
+# What ships with the harness: in its package where it was installed from a wheel, else beside it.
+SHIPPED = _HERE / "shipped" if (_HERE / "shipped").is_dir() else _HERE.parent
+PACKAGED = SHIPPED / "reference"
+# Which key of a table chooses its others: where an extending file chooses anew, the base's others
+# go, since they belong to another choice.
+_CHOOSERS = {"model": "architecture", "forget": "kind"}
 
 
 class CompetitionError(ValueError):
@@ -27,21 +33,38 @@ def find(name: str) -> Path:
     raise CompetitionError(f"no competition {name!r};{nearest} there are: {', '.join(known)}")
 
 
-def read(path: Path) -> dict[str, Any]:
-    """What the file says, over what the competition says which it `extends`."""
+def read(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """What the file says, over what the competition says which it `extends`.
+
+    Parameters
+    ----------
+    path : Path
+    extending : tuple of Path
+        The files, each of which extends the next, and the last this one.
+
+    Raises
+    ------
+    CompetitionError
+        If a file is missing, is not TOML, or extends itself by whatever way.
+    """
+    chain = (*extending, path)
+    if path.resolve() in [other.resolve() for other in extending]:
+        raise CompetitionError(f"{' extends '.join(map(str, chain))}: remove one `extends`")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (FileNotFoundError, IsADirectoryError):
         nearest = _nearest(path.name, [other.name for other in path.parent.glob("*.toml")])
         raise CompetitionError(f"{path}: no such file;{nearest}".rstrip(";")) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CompetitionError(f"{path} is not TOML: {error}") from None
     if "extends" not in content:
         return content
-    base = find(str(content.pop("extends")))
-    if base.exists() and base.samefile(path):
-        raise CompetitionError(f"{path} extends itself")
-    return _over(read(base), content)
+    base = content.pop("extends")
+    if not isinstance(base, str):
+        raise CompetitionError(f"{path}: extends: expected a name or a path, got {base!r}")
+    # A path is relative to the file that it stands in, from wherever that is read.
+    place = path.parent / base if base.endswith(".toml") else find(base)
+    return _over(read(place, chain), content)
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -50,8 +73,13 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def _over(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     """`content` where it says something, `base` elsewhere; tables are merged, values replaced."""
+    if base.get("dataset") != content.get("dataset", base.get("dataset")):
+        base = {key: value for key, value in base.items() if key != "data"}
     merged = base | content
     for key in base.keys() & content.keys():
-        if isinstance(base[key], dict) and isinstance(content[key], dict):
-            merged[key] = _over(base[key], content[key])
+        ours, theirs = content[key], base[key]
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            chooser = _CHOOSERS.get(key)
+            chosen = chooser in ours and ours[chooser] != theirs.get(chooser)
+            merged[key] = ours if chosen else _over(theirs, ours)
     return merged

@@ -1,25 +1,18 @@
-"""TOML tables into dataclasses, with types checked and unknown keys refused by name."""
+"""TOML tables into dataclasses or a function's arguments: what does not fit is refused by name."""
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_type_hints
 
+import msgspec
+
 _T = TypeVar("_T")
-# What TOML may hold for an annotation; exact types, since a bool is an int to `isinstance`.
-_TYPES: dict[str, tuple[type, ...]] = {
-    "bool": (bool,),
-    "str": (str,),
-    "int": (int,),
-    "int | None": (int,),
-    "int | float": (int, float),
-    "float": (int, float),
-    "float | None": (int, float),
-    "dict[str, Any]": (dict,),
-    "tuple[str, ...]": (list,),
-    "tuple[int, ...] | str": (list, str),
-}
+_WORDS = {"`": "", "object": "a table", "array": "list"}  # TOML's words for the library's
 
 
 def parse(cls: type[_T], table: Any, where: str = "") -> _T:
@@ -30,28 +23,58 @@ def parse(cls: type[_T], table: Any, where: str = "") -> _T:
     ValueError
         If a key is unknown or missing, or a value has another type than its annotation.
     """
+    _check_keys(cls, table, where)
+    return _convert(cls, table, where)
+
+
+def bind(function: Callable[..., Any], table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The arguments of a function from a TOML table, as its annotations want them.
+
+    Raises
+    ------
+    ValueError
+        As `parse`.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters.values()
+    known = [
+        (p.name, hints.get(p.name, Any), *([] if p.default is p.empty else [p.default]))
+        for p in parameters
+    ]
+    _refuse_unknown(table, [p.name for p in parameters], where)
+    arguments = _convert(msgspec.defstruct("Arguments", known, kw_only=True), table, where)
+    return msgspec.structs.asdict(arguments)
+
+
+def _check_keys(cls: type, table: Any, where: str) -> None:
+    """msgspec passes over keys that a dataclass does not have."""
     if not isinstance(table, dict):
-        raise ValueError(f"[{where}] has to be a table")
-    types = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
-    if unknown := sorted(set(table) - set(types)):
-        near = "".join(f" did you mean {n}?" for n in get_close_matches(unknown[0], types, 1))
-        raise ValueError(
-            f"unknown key {_key(where, unknown[0])};{near} known here: {', '.join(types)}"
-        )
-    classes = get_type_hints(cls)
-    values: dict[str, Any] = {}
+        return  # which the conversion refuses
+    hints = get_type_hints(cls)
+    _refuse_unknown(table, [f.name for f in fields(cls)], where)
     for name, value in table.items():
-        if is_dataclass(classes[name]):
-            values[name] = parse(classes[name], value, _key(where, name))
-        elif type(value) not in _TYPES[types[name]]:
-            raise ValueError(f"{_key(where, name)} = {value!r} should be {types[name]}")
-        else:
-            values[name] = tuple(value) if isinstance(value, list) else value
+        if is_dataclass(hints[name]):
+            _check_keys(hints[name], value, _key(where, name))
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    for name in sorted(table.keys() - set(known)):
+        near = "".join(f" did you mean {other}?" for other in get_close_matches(name, known, 1))
+        raise ValueError(f"unknown key {_key(where, name)};{near} known here: {', '.join(known)}")
+
+
+def _convert(cls: type[_T], table: Any, where: str) -> _T:
     try:
-        return cls(**values)
-    except TypeError as error:
-        raise ValueError(f"[{where or 'top level'}]: {error}".replace("__init__() ", "")) from None
+        return msgspec.convert(table, cls, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at ")
+        for theirs, ours in _WORDS.items():
+            problem = problem.replace(theirs, ours)
+        key = _key(where, path.strip("`").removeprefix("$").removeprefix("."))
+        if missing := re.fullmatch("Object missing required field (.*)", problem):
+            raise ValueError(f"{_key(key, missing[1])} is missing") from None
+        raise ValueError(f"{key}: {problem[0].lower()}{problem[1:]}") from None
 
 
 def _key(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
+    return ".".join(filter(None, (where, name)))

@@ -1,8 +1,7 @@
-"""What seconds are measured by: a retraining in the sandbox, run as the submissions are."""
+"""What seconds are measured by: retrainings in the sandbox, in turn with a submission's runs."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
@@ -10,18 +9,24 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import torch
+from scipy.stats import t as student
+
 from harness import store
 from harness.reference import plain_loop
 from harness.reference.pools import Reference
-from harness.reference.training import MEASURED_SECONDS
+from harness.reference.training import MEASURED_SECONDS, as_plain
+from harness.run_store import TOGETHER
 from harness.runs import Runs
 from harness.submission import Submission, Verdict
 
-RUNS = 3  # one after another; a single second of a busy machine says little
+TURNS = 8  # of a submission's runs and of retrainings; fewer where there are few runs
+RUNS = 3  # retrainings one after another, at least: a second of a busy machine says little
 
 
 def yardstick(reference: Reference) -> tuple[Submission, float]:
-    """A submission that trains on the retain set by a plain loop, for about a second.
+    """A submission that trains on the retain set by the competition's recipe, for about a second.
 
     Returns
     -------
@@ -29,47 +34,106 @@ def yardstick(reference: Reference) -> tuple[Submission, float]:
     factor : float
         From the seconds of one of its runs to those of one retraining.
     """
-    whole = reference.competition.training.epochs
-    epochs = min(whole, math.ceil(whole * MEASURED_SECONDS / reference.retrain_seconds))
+    recipe = reference.competition.training
+    epochs = min(
+        recipe.epochs, math.ceil(recipe.epochs * MEASURED_SECONDS / reference.retrain_seconds)
+    )
     path = Path(plain_loop.__file__)
-    source = path.read_bytes() + f"\nEPOCHS = {epochs}\n".encode()
+    own = as_plain(recipe, torch.from_numpy(reference.data.retain["label"]), epochs)
+    source = path.read_bytes() + f"\nRECIPE = {own!r}\n".encode()
     digest = hashlib.sha256(source).hexdigest()
-    return Submission("retraining", path, source, digest, ()), whole / epochs
+    return Submission("retraining", path, source, digest, ()), recipe.epochs / epochs
 
 
-def retraining_seconds(
-    perform: Callable[..., Runs], reference: Reference, at_once: int, folder: Path
-) -> float | None:
-    """Seconds of one retraining, kept in a folder of runs that they are to be compared with.
+def in_turn(
+    run: Callable[..., Runs],
+    perform: Callable[..., Runs],
+    reference: Reference,
+    at_once: int,
+    folder: Path,
+) -> tuple[Runs, np.ndarray]:
+    """The runs of a submission, and in turn with them retrainings.
 
-    The time of a run depends on what runs beside it, and on the hour; so the yardstick is run
-    right after them, as many at a time, and `RUNS` times as many in all.
+    The time of a run depends on what runs beside it, and on the minute; so some retrainings, as
+    many at a time, follow each part of the runs. A machine that gets slower is slower for both.
 
     Parameters
     ----------
+    run : callable
+        Does the submission's runs until there are `count`, and gives all of them.
     perform : callable
         `harness.runs.perform`, told what all runs of an evaluation share.
     reference : Reference
     at_once : int
     folder : Path
+        Of the submission's runs; the retrainings' seconds are kept there, so that what was done
+        before is not done again.
+
+    Returns
+    -------
+    runs : Runs
+    seconds : ndarray [m]
+        Of m retrainings; of none if an epoch breaks the limits of a run.
+    """
+    path = folder / "retrainings.json"
+    ends = _ends(reference.competition.evaluation.runs, at_once)
+    each = at_once * math.ceil(RUNS / len(ends))
+    loop, factor = yardstick(reference)
+    for end in ends:
+        runs = run(count=end)
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        if str(end) not in kept and [] not in kept.values():
+            kept[str(end)] = [factor * s for s in _seconds(perform, loop, reference, each)]
+            store.write(path, json.dumps(kept))
+    measured = [np.array(seconds) for end, seconds in kept.items() if int(end) <= ends[-1]]
+    broken = any(seconds.size == 0 for seconds in measured)
+    return runs, np.array([]) if broken else np.concatenate(measured)
+
+
+def fraction_low(seconds: np.ndarray, retrainings: np.ndarray) -> float | None:
+    """The least part of a retraining that a run may take: the lower end of a 95 % interval.
+
+    Parameters
+    ----------
+    seconds : ndarray [n]
+        Of runs.
+    retrainings : ndarray [m]
+        Seconds of retrainings.
 
     Returns
     -------
     float or None
-        None if an epoch of retraining breaks the limits of a run.
+        Of the ratio of both means, by the delta method; None for fewer than two retrainings.
     """
-    path = folder / "retraining.json"
-    if not path.exists():
-        loop, factor = yardstick(reference)
-        limits = reference.competition.evaluation.limits
-        with tempfile.TemporaryDirectory() as own, contextlib.suppress(Verdict):
+    if len(retrainings) < 2:
+        return None
+    variance = sum(
+        values.var(ddof=1) / len(values) / values.mean() ** 2 for values in (seconds, retrainings)
+    )
+    error = student.ppf(0.95, len(retrainings) - 1) * math.sqrt(variance)
+    return max(float(seconds.mean() / retrainings.mean() * (1 - error)), 0.0)
+
+
+def _ends(count: int, at_once: int) -> list[int]:
+    """How many runs are done after each turn: whole batches, and one at least for each worker."""
+    size = TOGETHER * max(math.ceil(count / TURNS / TOGETHER), at_once)
+    return [min(end, count) for end in range(size, count + size, size)]
+
+
+def _seconds(
+    perform: Callable[..., Runs], loop: Submission, reference: Reference, count: int
+) -> list[float]:
+    """Of so many runs of the loop, or none if it breaks the limits."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
             runs = perform(
                 loop,
-                limits=limits,
-                count=RUNS * at_once,
-                folder=Path(own),
+                limits=reference.competition.evaluation.limits,
+                count=count,
+                folder=Path(folder),
                 key=loop.name.encode(),
                 progress=False,
             )
-            store.write(path, json.dumps(factor * float(runs.seconds.mean())))
-    return json.loads(path.read_text()) if path.exists() else None
+        except Verdict:
+            return []
+        return runs.seconds.tolist()

@@ -32,12 +32,12 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
     [
         ("retain = 850", "retian = 850", "unknown key splits.retian; did you mean retain?"),
         ("retain = 850", "", "splits.retain = 0 has to be positive"),
-        ("seed = 1\nepochs", "epochs", "training"),
+        ("seed = 1\nepochs", "epochs", "training.seed is missing"),
         ("retain = 850", "retain = -3", "splits.retain = -3 has to be positive"),
         ("retain = 850", "retain = 8.5", "splits.retain = 8.5 should be an int, or a share"),
         ("retain = 850", "published = true", "splits.validation and splits.published exclude"),
-        ("retain = 850", "published = 1", "splits.published = 1 should be bool"),
-        ("retain = 850", "retain = true", "splits.retain = True should be int"),
+        ("retain = 850", "published = 1", "splits.published: expected bool, got int"),
+        ("retain = 850", "retain = true", "splits.retain: expected int | float, got bool"),
         ("count = 64", "count = 0", "splits.forget.count = 0 has to be positive"),
         ("start = 1560", "start = -1", "splits.forget.start = -1 cannot be negative"),
         ("count = 64", "share = 0.1", "splits.forget of kind 'block' takes count and start"),
@@ -49,11 +49,17 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
             '[training]\noptimizer = "lbfgs"',
             "training.optimizer = 'lbfgs' is none of",
         ),
-        ("[training]", "[training]\nclass_weighted = 1", "class_weighted = 1 should be bool"),
-        ('dataset = "digits"', 'dataset = "digits"\ndata = 1', "data = 1 should be dict"),
+        ("[training]", "[training]\nclass_weighted = 1", "class_weighted: expected bool, got int"),
+        ('dataset = "digits"', 'dataset = "digits"\ndata = 1', "data: expected a table, got int"),
         ("runs = 512", "runs = 1", "evaluation.runs = 1"),
         ("delta = 1e-5", "delta = 2.0", "evaluation.delta"),
         ("seconds = 60", "seconds = 0", "evaluation.limits.seconds"),
+        ("learning_rate = 1e-2", "learning_rate = nan", "training.learning_rate = nan has to be"),
+        (
+            "start = 1560",
+            'kind = "indices"\nindices = [1, 2.5]',
+            "indices[1]: expected int, got fl",
+        ),
         ("[splits]", "[splits", "is not TOML"),
         ("[model]", "[modle]", "unknown key modle"),
     ],
@@ -78,14 +84,66 @@ def test_a_competition_may_extend_another(tmp_path):
     ("text", "complaint"),
     [
         ('extends = "nothing"', "no competition 'nothing'; there are: .*digits"),
-        ('extends = "{path}"', "mine.toml extends itself"),
+        ('extends = "mine.toml"', "mine.toml extends .*mine.toml: remove one"),
+        (
+            'extends = "ring/a.toml"',
+            "mine.toml extends .*a.toml extends .*b.toml extends .*a.toml:",
+        ),
+        ("extends = 3", "expected a name or a path, got 3"),
+        ('extends = "none.toml"', "none.toml: no such file"),
         ('extends = "digits"\n[splits]\nretian = 3', "unknown key splits.retian"),
     ],
 )
 def test_what_cannot_be_extended_is_said(tmp_path, text, complaint):
-    path = tmp_path / "mine.toml"
+    (tmp_path / "ring").mkdir()
+    for name, other in ("ab", "ba"):
+        (tmp_path / f"ring/{name}.toml").write_text(f'extends = "{other}.toml"')
     with pytest.raises(CompetitionError, match=complaint):
-        competition.load(write(tmp_path, text.replace("{path}", str(path))))
+        competition.load(write(tmp_path, text))
+
+
+def test_a_path_is_relative_to_the_file_that_extends_it(tmp_path, monkeypatch):
+    (tmp_path / "base.toml").write_text('extends = "digits"\nevaluation.runs = 64')
+    path = write(tmp_path, 'extends = "base.toml"\nsplits.seed = 9')
+    monkeypatch.chdir(Path(path).root)
+    made = competition.load(path)
+    assert (made.evaluation.runs, made.splits.seed) == (64, 9)
+
+
+def test_another_choice_does_not_inherit_what_belongs_to_the_first(tmp_path):
+    text = """
+    extends = "digits"
+    dataset = "image_folder"
+    data.folder = "x"
+    [splits.forget]
+    kind = "random"
+    share = 0.1
+    [model]
+    architecture = "resnet18"
+    arguments.num_classes = 3
+    """
+    first = write(tmp_path, text)
+    made = competition.load(first)
+    assert made.splits.forget == competition.Forget("random", share=0.1)
+    assert made.model == competition.Model("resnet18", {"num_classes": 3})
+    again = tmp_path / "again.toml"
+    more = 'extends = "mine.toml"\nmodel.arguments.norm_layer = "x"\ndata.size = 8\n'
+    again.write_text(more + "splits.forget.share = 0.2")
+    made = competition.load(str(again))
+    assert made.model.arguments == {"num_classes": 3, "norm_layer": "x"}
+    assert made.data == {"folder": "x", "size": 8}
+    assert (made.splits.forget.kind, made.splits.forget.share) == ("random", 0.2)
+    again.write_text('extends = "mine.toml"\ndataset = "digits"')
+    assert competition.load(str(again)).data == {}
+
+
+def test_a_whole_number_is_a_float_where_one_is_wanted(tmp_path):
+    one, same = (
+        competition.load(write(tmp_path, DIGITS.replace("weight_decay = 1e-2", line)))
+        for line in ("weight_decay = 1", "weight_decay = 1.0")
+    )
+    assert type(one.training.weight_decay) is float
+    assert one.fingerprint("data", "1") == same.fingerprint("data", "1")
 
 
 def test_an_unknown_name_lists_the_known_ones():

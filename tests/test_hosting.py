@@ -7,6 +7,7 @@ import pytest
 
 from harness import competition, data
 from harness.__main__ import main
+from harness.data.notices import tell
 from tests.data.files import save_image
 
 CLASSES, IMAGES = ("ants", "bees"), 21
@@ -39,7 +40,24 @@ def test_a_folder_becomes_a_competition_with_its_cost(folder, capsys):
     models, steps, milliseconds = re.search(r"(\d+) models x (\d+) steps x (\S+) ms", said).groups()  # type: ignore[union-attr]
     assert (int(models), int(steps)) == (1 + 2 * 512, 30)
     assert float(milliseconds) > 0
+    assert "for a first look, --runs 32: about " in said
     assert "harness evaluate --competition mine" in said
+
+
+def test_a_half_filled_table_of_a_spreadsheet_and_strays_are_no_hindrance(folder, capsys, caplog):
+    tell.cache_clear()
+    lines = [
+        f"{c}/{i}.png;{'unknown' if i % 2 else f'Zoë {i}'}" for c in CLASSES for i in range(IMAGES)
+    ]
+    text = "\r\n".join(["file;identity", *lines, ";", ""])
+    (folder / "identities.csv").write_bytes(text.encode("cp1252"))
+    (folder / ".DS_Store").touch()
+    assert main(["competition", "my-cup", str(folder)]) == 0
+    assert caplog.messages[0] == "my images: passed over 1 .DS_Store"
+    assert "identities.csv is not UTF-8: read as Windows-1252" in caplog.messages[1]
+    made = competition.load("my-cup")
+    people = data.read(made.dataset, made.data)["person_id"]
+    assert len(set(people)) == (IMAGES + 1) // 2 + 2 * (IMAGES // 2)
 
 
 def test_without_identities_the_forget_set_is_drawn(folder):
@@ -63,7 +81,7 @@ def test_no_epoch_ends_with_a_batch_of_one_image(folder):
     [
         ("digits", lambda folder: None, "digits.toml is there already"),
         ("mine", lambda folder: (folder / "cats").mkdir(), "no image in my images/cats"),
-        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "ants/0.png is no image"),
+        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "ants/0.png: it is no im"),
         (
             "mine",
             lambda folder: persons(folder, images_each=IMAGES),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joblib import cpu_count
 
 from harness import submission as submissions
 from harness.run_store import TOGETHER, RunStore
@@ -187,6 +188,15 @@ def unlearning(net, retain, forget, val):
 def test_all_runs_together_have_a_limit(run):
     with pytest.raises(Verdict, match="all of them together may take 0.05 s") as verdict:
         run("import time\ndef unlearning(n, r, f, v): time.sleep(0.1)", total_seconds=0.05)
+    assert verdict.value.status == "timeout"
+
+
+def test_the_limit_of_all_runs_counts_those_that_were_done_before(run):
+    slow = "import time\ndef unlearning(n, r, f, v): time.sleep(0.1)"
+    run(slow, count=4)
+    done = sum(RunStore(run.folder).run_facts(i)["seconds"] for i in range(4))
+    with pytest.raises(Verdict, match="5 of 6 runs took") as verdict:
+        run(slow, count=6, total_seconds=done / cpu_count())
     assert verdict.value.status == "timeout"
 
 

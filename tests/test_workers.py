@@ -164,6 +164,28 @@ def test_a_reference_trained_on_a_cluster_is_that_of_one_machine(workspace, clus
     assert (there.inputs / "original.safetensors").read_bytes() == weights
 
 
+def works(report, told: Path) -> bool:
+    """Whether what it reports is heard while it is at work."""
+    report(0.25)
+    deadline = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return told.exists()
+
+
+def test_a_cluster_tells_how_far_its_calls_are(cluster, tmp_path):
+    heard, told = [], tmp_path / "told"
+
+    def hear(amount: float) -> None:
+        heard.append(amount)
+        told.touch()
+
+    workers = Workers(cluster=cluster[0])
+    with workers.joined(hear=hear) as report:
+        assert list(workers.results([delayed(works)(report, told)])) == [True]
+    assert heard == [0.25]
+
+
 def failure(address: str, call: object) -> CompetitionError:
     workers = Workers(cluster=address)
     with pytest.raises(CompetitionError, match="goes on from there") as raised, workers.joined():

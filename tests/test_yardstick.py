@@ -1,15 +1,21 @@
-"""A retraining's seconds: measured in the sandbox once for a folder of runs, and never fatal."""
+"""Retrainings by the competition's recipe, in turn with a submission's runs, and never fatal."""
 
 import json
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
+import torch
 
+from harness.reference import plain_loop
+from harness.reference.training import as_plain
 from harness.runs import Runs, perform
 from harness.sandbox import WarmParent
-from harness.yardstick import RUNS, retraining_seconds, yardstick
+from harness.yardstick import fraction_low, in_turn, yardstick
 from tests.small import small_competition
+
+RUNS = 32  # of the small competition: two turns of 16, with two retrainings each for one worker
 
 
 @pytest.fixture(scope="module")
@@ -19,38 +25,122 @@ def setting(trained):
         yield reference, partial(perform, parent=parent, observer=observer)
 
 
+def with_training(reference, **changes):
+    own = reference.competition
+    training = replace(own.training, **changes)
+    return replace(reference, competition=replace(own, training=training))
+
+
 @pytest.mark.parametrize(("seconds", "epochs"), [(0.5, 3), (1.5, 2), (30.0, 1)])
 def test_the_loop_trains_for_about_a_second_and_counts_for_a_whole_retraining(
     setting, seconds, epochs
 ):
     loop, factor = yardstick(replace(setting[0], retrain_seconds=seconds))
-    assert loop.source.endswith(f"EPOCHS = {epochs}\n".encode())
+    said: dict = {}
+    exec(loop.source, said)
+    assert said["RECIPE"]["epochs"] == epochs
     assert factor == 3 / epochs
 
 
-def test_it_is_measured_once_by_real_runs_side_by_side(setting, tmp_path):
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_it_trains_by_the_recipe(setting, optimizer, monkeypatch):
+    changed = {"optimizer": optimizer, "class_weighted": True, "bfloat16": True}
+    reference = with_training(setting[0], **changed)
+    labels = reference.data.retain["label"]
+    used: dict = {}
+    real = plain_loop.cross_entropy
+
+    def loss(logits, targets, weight):
+        used["weight"] = weight
+        return real(logits, targets, weight)
+
+    class Net(torch.nn.Linear):
+        def forward(self, x):
+            logits = super().forward(x.flatten(1))
+            used["dtype"] = logits.dtype
+            return logits
+
+    name = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"}[optimizer]
+
+    class Stepper(getattr(torch.optim, name)):
+        def __init__(self, parameters, **settings):
+            used["settings"] = settings
+            super().__init__(parameters, **settings)
+
+    monkeypatch.setattr(torch.optim, name, Stepper)
+    monkeypatch.setattr(plain_loop, "cross_entropy", loss)
+    recipe = as_plain(reference.competition.training, torch.from_numpy(labels), epochs=1)
+    batch = (torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.long))
+    plain_loop.train(Net(64, 10), [batch], **recipe)
+    momentum = {"momentum": 0.9} if optimizer == "sgd" else {}
+    assert used["settings"] == {"lr": 1e-2, "weight_decay": 1e-2} | momentum
+    assert used["dtype"] == torch.bfloat16
+    counts = np.bincount(labels)
+    np.testing.assert_allclose(used["weight"], len(labels) / (10 * counts), rtol=1e-6)
+
+
+def test_runs_and_retrainings_take_turns_and_are_done_once(setting, tmp_path):
     reference, run = setting
-    made: list[Runs] = []
+    order: list[int | str] = []
+    pools = []
+
+    def until(count: int) -> Runs:
+        order.append(count)
+        return run(
+            yardstick(reference)[0],  # as good a submission as any
+            limits=reference.competition.evaluation.limits,
+            count=count,
+            folder=tmp_path,
+            key="k",
+            progress=False,
+        )
 
     def counted(*args, **kwargs) -> Runs:
-        made.append(run(*args, **kwargs))
-        return made[-1]
+        made = run(*args, **kwargs)
+        order.append("retraining")
+        pools.append(made)
+        return made
 
-    seconds = [retraining_seconds(counted, reference, 2, tmp_path) for _ in range(2)]
-    assert len(made) == 1
-    assert len(made[0].seconds) == 2 * RUNS
-    assert seconds == [yardstick(reference)[1] * made[0].seconds.mean()] * 2
-    assert json.loads((tmp_path / "retraining.json").read_text()) == seconds[0]
-    # It has really trained: the runs differ from the original, and from each other.
-    logits = [reference.original.forget_logits, *made[0].pool.forget_logits[:, None]]
-    assert len({one.tobytes() for one in logits}) == 1 + 2 * RUNS
+    runs, seconds = in_turn(until, counted, reference, 1, tmp_path)
+    assert order == [16, "retraining", 32, "retraining"]
+    assert len(runs.seconds) == RUNS
+    factor = yardstick(reference)[1]
+    assert seconds.tolist() == [factor * s for made in pools for s in made.seconds]
+    assert len(seconds) == 4
+    # They have really trained: they differ from the original, and from each other.
+    logits = [reference.original.forget_logits[0], *pools[0].pool.forget_logits]
+    assert len({one.tobytes() for one in logits}) == 3
+    again = in_turn(until, counted, reference, 1, tmp_path)
+    assert order[4:] == [16, 32]
+    assert again[1].tolist() == seconds.tolist()
 
 
-def test_limits_too_tight_for_an_epoch_leave_it_unknown(setting, tmp_path):
+def test_limits_too_tight_for_an_epoch_leave_it_unknown_and_are_tried_once(setting, tmp_path):
     reference, run = setting
     own = reference.competition
     limits = replace(own.evaluation.limits, seconds=1e-3)
     evaluation = replace(own.evaluation, limits=limits)
     tight = replace(reference, competition=replace(own, evaluation=evaluation))
-    assert retraining_seconds(run, tight, 1, tmp_path) is None
-    assert not (tmp_path / "retraining.json").exists()
+    tries = []
+
+    def counted(*args, **kwargs) -> Runs:
+        tries.append(args)
+        return run(*args, **kwargs)
+
+    _, seconds = in_turn(lambda count: None, counted, tight, 1, tmp_path)  # type: ignore[arg-type]
+    assert seconds.size == 0
+    assert len(tries) == 1
+    assert json.loads((tmp_path / "retrainings.json").read_text()) == {"16": []}
+
+
+def test_the_least_fraction_covers_the_true_one_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    low = [fraction_low(rng.normal(0.2, 0.02, 64), rng.normal(1.0, 0.1, 6)) for _ in range(2000)]
+    assert np.mean(np.array(low) <= 0.2) == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_least_fraction_is_the_fraction_where_nothing_varies():
+    assert fraction_low(np.full(9, 0.3), np.full(4, 1.5)) == pytest.approx(0.2)
+    assert fraction_low(np.full(9, 0.3), np.array([1.5])) is None
+    assert fraction_low(np.full(9, 0.3), np.array([])) is None
+    assert fraction_low(np.array([0.0, 9.0]), np.array([1.0, 9.0])) == 0

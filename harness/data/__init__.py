@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import entry_points
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from harness.data.casia_surf import casia_surf
 from harness.data.cifar10 import cifar10
 from harness.data.columns import Columns, check, checksum
 from harness.data.digits import digits
+from harness.data.fashion_mnist import fashion_mnist
 from harness.data.image_folder import image_folder
 from harness.data.splits import members, trainable
 from harness.data.synthetic_faces import synthetic_faces
+from harness.tables import bind
 
-__all__ = ["Columns", "check", "checksum", "trainable"]
+__all__ = ["Columns", "bind", "check", "checksum", "trainable"]
 
 # Each returns `image`, `label` and `image_id`, perhaps `person_id` and `age`, and perhaps `part`,
 # which says how its publishers divided it.
@@ -27,9 +30,12 @@ DATASETS: dict[str, Callable[..., Columns]] = {
     "casia_surf": casia_surf,
     "cifar10": cifar10,
     "digits": digits,
+    "fashion_mnist": fashion_mnist,
     "image_folder": image_folder,
     "synthetic_faces": synthetic_faces,
 }
+
+LEAST_VALIDATION = 20  # images that confidences are calibrated on
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,11 @@ def divide(columns: Columns, splits: Splits) -> Data:
             f"the forget set has {len(rows['forget'])} example; it takes two, and some dozens to "
             "tell methods apart: give splits.forget more"
         )
+    if len(rows["validation"]) < LEAST_VALIDATION:
+        raise CompetitionError(
+            f"there are {len(rows['validation'])} validation images; confidences are calibrated on "
+            f"them, which takes at least {LEAST_VALIDATION}: raise splits.validation"
+        )
     # Indices may stand in a file, which can change, and what is memorised is an estimate.
     follows = splits.forget.kind not in ("indices", "memorised")
     shown = {name: column for name, column in columns.items() if name != "memorisation"}
@@ -110,7 +121,8 @@ def read(dataset: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> C
     Parameters
     ----------
     dataset : str
-        A name in `DATASETS`.
+        A name in `DATASETS`, or one that an installed package has registered as an entry point
+        of the group `harness.datasets`.
     arguments : mapping of str to value
         What that dataset takes.
 
@@ -124,18 +136,24 @@ def read(dataset: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> C
     CompetitionError
         If the dataset is unknown, missing or damaged, or does not take these arguments.
     """
-    if dataset not in DATASETS:
-        raise CompetitionError(f"no dataset {dataset!r}; there are: {', '.join(DATASETS)}")
-    function = DATASETS[dataset]
+    function = _found(dataset)
     try:
-        inspect.signature(function).bind(**arguments)
-    except TypeError as error:
-        known = ", ".join(inspect.signature(function).parameters)
-        raise CompetitionError(f"[data] of {dataset}: {error}; it takes: {known}") from None
-    types = get_type_hints(function)
-    for name, value in arguments.items():
-        if type(value) is not types[name]:
-            raise CompetitionError(f"data.{name} = {value!r} should be {types[name].__name__}")
-        if types[name] is int and value < (name != "seed"):
-            raise CompetitionError(f"data.{name} = {value} is too small")
-    return function(**arguments)
+        bound = bind(function, arguments, "data")
+    except ValueError as error:
+        raise CompetitionError(str(error)) from None
+    return function(**bound)
+
+
+def _found(dataset: str) -> Callable[..., Columns]:
+    """The function of a dataset: one of ours, or of any package that is installed beside us."""
+    if dataset in DATASETS:
+        return DATASETS[dataset]
+    others = {entry.name: entry for entry in entry_points(group="harness.datasets")}
+    if dataset not in others:
+        known = [*DATASETS, *sorted(others)]
+        near = "".join(f" did you mean {name!r}?" for name in get_close_matches(dataset, known, 1))
+        raise CompetitionError(f"no dataset {dataset!r};{near} there are: {', '.join(known)}")
+    try:
+        return others[dataset].load()
+    except Exception as error:  # another package's import may raise anything
+        raise CompetitionError(f"dataset {dataset!r} cannot be imported: {error}") from error

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from harness.competition import CompetitionError
-from harness.data.columns import TEST, TRAIN, VALIDATION, Columns
+from harness.data.columns import TEST, TRAIN, VALIDATION, Columns, Positive
 from harness.data.images import read_images
 
 GROUPS = 10
 _SEED = 43  # of the published shuffle
 
 
-def casia_surf(folder: str, size: int = 32) -> Columns:
+def casia_surf(folder: str, size: Positive = 32) -> Columns:
     """Faces in [0, 1], labelled by age group, with `person_id`, `age` and the published parts.
 
     Parameters

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from harness.competition import CompetitionError
 
 Columns = dict[str, np.ndarray]
+Positive = Annotated[int, Meta(ge=1)]  # what a dataset's argument may be restricted to
 
 # Values of a column `part`, in which a dataset says how its publishers divided it.
 TRAIN, VALIDATION, TEST = range(3)

@@ -6,6 +6,8 @@ import numpy as np
 
 from harness.competition import CompetitionError, Forget, Splits
 from harness.data.columns import TEST, TRAIN, VALIDATION, Columns
+from harness.data.copies import copies, inseparable
+from harness.data.notices import tell
 
 
 def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
@@ -15,7 +17,8 @@ def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
     ----------
     columns : dict of ndarray
         With `person_id`, no person of the forget set is in the retain set, and none is in two
-        splits but where the publishers of the data have put one there.
+        splits except where the publishers of the data have put one there. Equal images are
+        treated as images of one person; the forget set takes the copies of what is in it.
     splits : Splits
 
     Raises
@@ -24,15 +27,25 @@ def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
         If there are too few examples, or a person would be in two splits.
     """
     rows = trainable(columns, splits)
-    identity = columns.get("person_id", columns["image_id"])
     forget = _forget(columns, rows, splits)
-    others = np.setdiff1d(rows, forget)
-    if (shared := np.intersect1d(identity[forget], identity[others])).size:
+    person = columns.get("person_id", columns["image_id"])
+    if (shared := np.intersect1d(person[forget], person[np.setdiff1d(rows, forget)])).size:
         raise CompetitionError(
             f"identity {shared[0]} would be in the forget set and in another split (they are "
             'numbered from 0 by their names); choose the forget set by kind = "identities"'
         )
+    originals = copies(columns["image"])
+    identity = inseparable(columns, originals)
+    chosen, forget = forget, rows[np.isin(identity[rows], identity[forget])]
+    if len(forget) > len(chosen):
+        tell(
+            f"the forget set has {len(forget) - len(chosen)} images more: copies of those in it, "
+            "and who else is on them"
+        )
+    others = np.setdiff1d(rows, forget)
     if splits.published:
+        if torn := np.count_nonzero(columns["part"] != columns["part"][originals]):
+            tell(f"{torn} images are copies of images in another of the published splits")
         held_out = {"validation": VALIDATION, "test": TEST}
         parts = {name: np.flatnonzero(columns["part"] == part) for name, part in held_out.items()}
         return {"retain": others, "forget": forget} | parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.data.columns import Columns
+from harness.data.columns import Columns, Positive
 
 _WAVES = 6  # spatial frequencies in each direction
 _DECAY = 0.7  # a class has this many persons for one of the class before
@@ -15,7 +15,7 @@ _AGE, _PERSON, _POSE, _NOISE = 0.025, 0.1, 0.05, 0.05
 
 
 def synthetic_faces(
-    persons: int, images: int, classes: int = 10, size: int = 32, seed: int = 0
+    persons: Positive, images: Positive, classes: Positive = 10, size: Positive = 32, seed: int = 0
 ) -> Columns:
     """Smooth random patterns, 3 x size x size in [0, 1]: age group, person, pose, and noise.
 

@@ -6,15 +6,24 @@ It costs what the recipe costs, and so tells seconds alone: what it ends with is
 import torch
 from torch.nn.functional import cross_entropy
 
-EPOCHS = 1
+RECIPE: dict = {}  # what `train` takes; the harness appends a competition's own
 
 
 def unlearning(net, retain, forget, val):
+    train(net, retain, **RECIPE)
+
+
+def train(net, retain, optimizer, settings, class_weights, bfloat16, epochs):
     device = next(net.parameters()).device
-    optimizer = torch.optim.AdamW(net.parameters())
+    weight = None if class_weights is None else torch.tensor(class_weights, device=device)
+    stepper = getattr(torch.optim, optimizer)(net.parameters(), **settings)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(stepper, epochs * len(retain))
     net.train()
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for inputs, targets in retain:
-            optimizer.zero_grad()
-            cross_entropy(net(inputs.to(device)), targets.to(device)).backward()
-            optimizer.step()
+            stepper.zero_grad()
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                logits = net(inputs.to(device))
+            cross_entropy(logits.float(), targets.to(device), weight).backward()
+            stepper.step()
+            schedule.step()

@@ -129,7 +129,7 @@ def _check(competition: RepairCompetition) -> RepairCompetition:
     if splits.seed < 0:
         raise CompetitionError(f"splits.seed = {splits.seed} cannot be negative")
     if not 0 < competition.flips.share < 1:
-        raise CompetitionError(f"flips.share = {competition.flips.share} has to lie in (0, 1)")
+        raise CompetitionError(f"flips.share = {competition.flips.share:g} has to lie in (0, 1)")
     if evaluation.seeds < MIN_SEEDS:
         raise CompetitionError(
             f"evaluation.seeds = {evaluation.seeds}: an interval needs at least {MIN_SEEDS}"

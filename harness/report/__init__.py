@@ -20,6 +20,17 @@ from harness.report.sections import NO_REFERENCE, Section, section
 from harness.text import clean
 
 _HERE = Path(__file__).parent
+PAGE, BOARD = "report.html", "leaderboard.csv"
+
+
+def is_current(results: Path) -> bool:
+    """Whether the page shows the leaderboard's content; times tell nothing after a copy."""
+    page = results / PAGE
+    return page.is_file() and _digest(results) in page.read_text(encoding="utf-8")
+
+
+def _digest(results: Path) -> str:
+    return hashlib.sha256((results / BOARD).read_bytes()).hexdigest()
 
 
 def write(competition: Competition, results: Path) -> Path:
@@ -43,33 +54,35 @@ def write(competition: Competition, results: Path) -> Path:
     StoreError
         If the page cannot be written.
     """
-    if not (results / "leaderboard.csv").exists():
-        raise CompetitionError(
-            f"there is no {results / 'leaderboard.csv'} yet: evaluate something first"
-        )
+    if not (results / BOARD).exists():
+        raise CompetitionError(f"there is no {results / BOARD} yet: evaluate something first")
+    digest = _digest(results)
     rows = _rows(results)
     references = {
         count: cached(replace(competition, evaluation=replace(competition.evaluation, runs=count)))
         for count in {row["runs"] for row in rows}
     }
-    limits = figures.score_limits([row["score"] for row in rows if row["status"] == "scored"])
+    lines = [row for row in rows if row["status"] == "baseline"]
+    limits = figures.score_limits([row["score"] for row in rows if "score" in row])
     sections = [
         section(
             row,
             leaderboard.submission_folder(results, row["submission"]),
             references[row["runs"]],
             limits,
+            [line["score"] for line in lines if line["runs"] == row["runs"] and "score" in line],
         )
         for row in rows
     ]
-    page = results / "report.html"
-    store.write(page, _render(competition, sections, limits, None in references.values()))
+    page = results / PAGE
+    no_reference = None in references.values()
+    store.write(page, _render(competition, sections, limits, digest, no_reference))
     return page
 
 
 def _rows(results: Path) -> list[Row]:
     """The leaderboard's rows in its order, each with what the table has no column for."""
-    board = leaderboard.read(results / "leaderboard.csv")
+    board = leaderboard.read(results / BOARD)
     rows: list[Row] = []
     for line in board.to_dict("records"):
         columns = {str(name): value for name, value in line.items() if pd.notna(value)}
@@ -82,10 +95,11 @@ def _render(
     competition: Competition,
     sections: list[Section],
     limits: tuple[float, float],
+    digest: str,
     no_reference: bool,
 ) -> str:
     script = (_HERE / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script_digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         environment(_HERE)
         .get_template("page.html")
@@ -95,7 +109,8 @@ def _render(
             axis=figures.interval_axis(limits),
             note=NO_REFERENCE if no_reference else "",
             script=Markup(script),
-            script_hash=digest,
+            script_hash=script_digest,
+            digest=digest,
             style=style(),
             unlearned=figures.UNLEARNED,
             retrained=figures.RETRAINED,

@@ -1,5 +1,6 @@
 """Splits are disjoint and complete, and bad ones are refused."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from harness import competition, data
 from harness.competition import CompetitionError, Forget, Splits
 from harness.data.columns import TEST, TRAIN, VALIDATION
+from harness.data.notices import tell
 from harness.data.splits import members
 
 DIGITS = competition.load("digits")
@@ -19,7 +21,9 @@ def columns():
     """60 examples of 4 classes, five of each of 12 persons, the last 20 held out."""
     row = np.arange(60)
     part = np.repeat([TRAIN, VALIDATION, TEST], [40, 10, 10])
-    return {"label": row % 4, "image_id": row, "person_id": row // 5 + 100, "part": part}
+    image = row.reshape(60, 1, 1, 1).astype(np.float32)
+    person = row // 5 + 100
+    return {"image": image, "label": row % 4, "image_id": row, "person_id": person, "part": part}
 
 
 def without(columns, *names):
@@ -70,15 +74,16 @@ def test_an_unknown_dataset_lists_the_known_ones():
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({}, "missing a required argument: 'size'; it takes: folder, size"),
-        ({"folder": "x", "size": 8, "crop": 2}, "unexpected keyword argument 'crop'"),
-        ({"folder": "x", "size": 8.5}, "data.size = 8.5 should be int"),
-        ({"folder": "x", "size": True}, "data.size = True should be int"),
-        ({"folder": "x", "size": 0}, "data.size = 0 is too small"),
+        ({}, "data.size is missing"),
+        ({"size": 8, "siz": 2}, "unknown key data.siz; did you mean size? known here: folder, si"),
+        ({"size": 8.5}, "data.size: expected int, got float"),
+        ({"size": True}, "data.size: expected int, got bool"),
+        ({"size": 0}, "data.size: expected int >= 1"),
+        ({"folder": ["x"], "size": 8}, "data.folder: expected str, got list"),
     ],
 )
 def test_what_a_dataset_does_not_take_is_refused(arguments, complaint):
-    with pytest.raises(CompetitionError, match=complaint):
+    with pytest.raises(CompetitionError, match=re.escape(complaint)):
         data.load("image_folder", DIGITS.splits, {"folder": "x"} | arguments)
 
 
@@ -217,3 +222,31 @@ def test_what_the_data_does_not_have_is_said(columns):
         split(without(columns, "person_id"), kind="identities", count=2)
     with pytest.raises(CompetitionError, match="publishers of this dataset did not divide it"):
         split(without(columns, "part"), published=True, kind="random", count=2)
+
+
+def test_copies_of_an_image_stay_in_one_split(columns):
+    plain = without(columns, "person_id", "part")
+    plain["image"] = plain["image"] // 3  # three copies of each of 20 images
+    for seed in range(5):
+        parts = split(plain, kind="random", count=4, seed=seed)
+        pictures = [set(plain["image"][rows].ravel()) for rows in parts.values()]
+        assert sum(map(len, pictures)) == len(set.union(*pictures)) == 20
+        assert len(parts["forget"]) % 3 == 0
+
+
+def test_who_is_on_a_copy_is_forgotten_too_and_it_is_said(columns, caplog):
+    tell.cache_clear()
+    columns["image"][12] = columns["image"][33]  # persons 102 and 106
+    for kind in ({"start": 2, "count": 1}, {"start": 6, "count": 1}):
+        rows = split(columns, kind="identities", **kind)["forget"]
+        assert set(columns["person_id"][rows]) == {102, 106}
+    assert "the forget set has 5 images more" in caplog.text
+
+
+def test_copies_in_two_published_parts_stay_there_and_are_counted(columns, caplog):
+    tell.cache_clear()
+    columns["image"][[45, 55]] = columns["image"][3]
+    parts = split(columns, published=True, kind="identities", start=5, count=1)
+    assert 3 in parts["retain"]
+    assert (45 in parts["validation"], 55 in parts["test"]) == (True, True)
+    assert "2 images are copies of images in another of the published splits" in caplog.text

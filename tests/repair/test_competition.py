@@ -23,7 +23,7 @@ def test_the_shipped_one_is_read():
     [
         ("flips.sahre = 0.1", "unknown key flips.sahre"),
         ("flips.share = 0", r"flips.share = 0 has to lie in \(0, 1\)"),
-        ("flips.share = '20 %'", "flips.share = '20 %' should be float"),
+        ("flips.share = '20 %'", "flips.share: expected float, got str"),
         ("splits.query = 0", "splits.query = 0 has to be positive"),
         ("splits.seed = -1", "splits.seed = -1 cannot be negative"),
         ("evaluation.forget = 900", "evaluation.forget = 900 is more than half of the 800"),

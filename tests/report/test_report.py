@@ -5,8 +5,6 @@ import hashlib
 import json
 import re
 import shutil
-import tomllib
-from fnmatch import fnmatch
 from urllib.parse import quote
 
 import pandas as pd
@@ -15,7 +13,7 @@ import pytest
 from harness.__main__ import main
 from harness.report.sections import NO_EXAMPLES, NO_OUTPUTS, NO_REFERENCE, NO_RETAIN
 from harness.store import Store
-from tests.report.conftest import ODD, ROOT, SUBMISSIONS, Page, report
+from tests.report.conftest import ODD, SUBMISSIONS, Page, report
 
 PER_SUBMISSION = 5_000_000 / 20  # bytes
 
@@ -192,11 +190,3 @@ def test_before_anything_was_evaluated_it_is_a_mistake_of_one_line(workspace, ca
     out, err = capsys.readouterr()
     assert "evaluate something first" in err
     assert (out, err.count("\n")) == ("", 1)
-
-
-def test_the_package_carries_what_the_page_is_made_of():
-    setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    files = [p.name for p in (ROOT / "harness/report").iterdir() if p.suffix not in ("", ".py")]
-    assert len(files) == 4
-    for name in files:
-        assert any(fnmatch(name, p) for p in setup["package-data"]["harness.report"]), name
