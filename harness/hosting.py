@@ -99,10 +99,10 @@ def create(name: str, folder: Path) -> Iterator[str]:
 
 def _splits(columns: Columns) -> Splits:
     """A twentieth of the persons to forget, or of the images where no person is known."""
-    kind, candidates = ("random", columns["image_id"])
-    if "person_id" in columns:
-        kind, candidates = "identities", np.unique(columns["person_id"])
-    forget = Forget(kind, count=max(len(candidates) // 20, 1))
+    kind = "identities" if "person_id" in columns else "random"
+    _, images = np.unique(columns.get("person_id", columns["image_id"]), return_counts=True)
+    # Two at least if some have one image only, since the forget set takes two images.
+    forget = Forget(kind, count=max(len(images) // 20, 2 if images.min() == 1 else 1))
     return Splits(seed=0, forget=forget, retain=0.8, validation=0.1)
 
 
