@@ -33,7 +33,7 @@ competition: need-NAME need-DATA .venv/installed ## start reference/NAME.toml fr
 	@$(HARNESS) competition $(call quoted,NAME) $(call quoted,DATA)
 
 reference: .venv/installed ## train what submissions are compared with
-	@$(HARNESS) reference $(IN) $(call option,--runs,RUNS) $(WHO)
+	@$(HARNESS) reference $(IN) $(call option,--runs,RUNS) $(WHO) $(if $(DRY_RUN),--dry-run)
 
 leaderboard: .venv/installed ## print the leaderboard as it stands
 	@$(HARNESS) leaderboard $(IN)

@@ -21,7 +21,9 @@ STYLE = {"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False
 
 def logits(submission: str) -> np.ndarray:
     """The forget logits [N, F, C] of an evaluated submission."""
-    files = sorted(Path("results/digits", submission).glob("runs-*/outputs-*.safetensors"))
+    files = sorted(
+        Path("results/digits/submissions", submission).glob("runs-*/outputs-*.safetensors")
+    )
     return np.concatenate([load_file(path)["forget_logits"] for path in files])
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.arguments import parser
+from harness.text import quoted
 
 SUBMISSIONS = Path("submissions")
 HOST_FAULT = 2
@@ -69,11 +70,11 @@ def _mend_streams() -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from harness import submission as submissions
+    from harness import names
     from harness.sandbox import Guest
 
     named = bool(options.paths)
-    paths = options.paths or submissions.find(SUBMISSIONS)
+    paths = options.paths or names.find(SUBMISSIONS)
     if not paths:
         print(
             f"error: there is no .py or .ipynb file in {SUBMISSIONS}/; name one, or start one: "
@@ -81,6 +82,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return HOST_FAULT
+    names.check(paths)  # before torch is imported, so that a typo is answered at once
     failed = 0
     # First, so that it imports torch while we do.
     with contextlib.nullcontext() if options.cluster else Guest() as guest:
@@ -112,13 +114,15 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _line(row: dict) -> str:
     if row["status"] == "scored":
         return f"{row['submission']}: {row['score']:.4f}"
-    return f"{row['submission']}: {row['status']}\n{row['message']}\n"
+    return f"{row['submission']}: {row['status']}\n{quoted(row['message'])}"
 
 
 def _check(options: argparse.Namespace) -> int:
+    from harness.names import must_exist
     from harness.sandbox import Guest
     from harness.submission import Verdict
 
+    must_exist(options.path)
     try:
         with Guest() as guest:  # first, so that it imports torch while we do
             from harness.check import check
@@ -126,7 +130,7 @@ def _check(options: argparse.Namespace) -> int:
             for finding in check(options.path, options.competition, guest):
                 print(finding, flush=True)
     except Verdict as verdict:
-        print(f"{verdict.output}\n{verdict.status}: {verdict.message}".strip())
+        print(f"{quoted(verdict.output)}{verdict.status}\n{quoted(verdict.message)}".rstrip())
         return 1
     print(f"{options.path} would be accepted")
     return 0
@@ -134,10 +138,15 @@ def _check(options: argparse.Namespace) -> int:
 
 def _reference(options: argparse.Namespace) -> int:
     from harness import competition
+    from harness.reference.cost import dry_run
     from harness.reference.pools import prepare
     from harness.workers import Workers
 
     settings = competition.load(options.competition, options.runs)
+    if options.dry_run:
+        for line in dry_run(settings):
+            print(line, flush=True)
+        return 0
     print(prepare(settings, workers=Workers(options.workers, options.cluster)).folder)
     return 0
 
@@ -164,7 +173,9 @@ def _repair(options: argparse.Namespace) -> int:
     frame = evaluation.repair(options.competition)
     print(leaderboard.table(frame))
     for row in frame[frame["status"] != "scored"].itertuples():
-        print(f"\n{row.identifier} {row.treatment}: {row.status}\n{row.message}")
+        print(
+            f"\n{row.identifier} {row.treatment}: {row.status}\n{quoted(str(row.message))}", end=""
+        )
     return 0
 
 

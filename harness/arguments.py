@@ -64,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: python -m harness reference --competition digits",
     )
     _common(reference)
+    reference.add_argument(
+        "--dry-run", action="store_true", help="only say what it would cost here, all in all"
+    )
 
     leaderboard = verbs.add_parser(
         "leaderboard",

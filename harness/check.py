@@ -18,6 +18,7 @@ from harness.reference.training import AT_ONCE
 from harness.runs import seed
 from harness.sandbox import Guest, RunResult, Sandbox, WarmParent
 from harness.submission import Verdict
+from harness.text import quoted
 from harness.yardstick import yardstick
 
 
@@ -51,7 +52,7 @@ def check(path: Path, competition: str = "digits", guest: Guest | None = None) -
     with WarmParent(reference.inputs, guest=guest) as parent:
         with Sandbox(submission, parent, limits) as sandbox:
             yield f"isolation: {sandbox.level} {sandbox.missing}".rstrip()
-            results = [sandbox.run(seed(submission.sha256, run)) for run in range(2)]
+            results = [sandbox.run(seed(submission.source, run)) for run in range(2)]
         retraining = None
         # An epoch of training that breaks the limits of a run is not the participant's fault.
         with Sandbox(loop, parent, limits) as sandbox, contextlib.suppress(Verdict):
@@ -61,7 +62,7 @@ def check(path: Path, competition: str = "digits", guest: Guest | None = None) -
     yield from _time(results[1].seconds, retraining, runs, limits)
     yield from _accuracies(results[1], reference)
     if results[0].output.strip():
-        yield f"printed:\n{results[0].output.rstrip()}"
+        yield f"printed:\n{quoted(results[0].output)}".rstrip()
 
 
 def _randomness(first: RunResult, second: RunResult) -> str:

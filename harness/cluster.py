@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Any
 
-from distributed import Client, Worker, WorkerPlugin
+from distributed import Client, Worker, WorkerPlugin, get_worker
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 from joblib import Parallel, delayed
@@ -97,6 +97,32 @@ def joined(address: str, shared: Sequence[object]) -> Iterator[None]:
                 f"the cluster at {address} failed; what was finished is kept, and the same command "
                 f"goes on from there ({error})"
             ) from error
+
+
+@contextlib.contextmanager
+def heard(address: str, hear: Callable[[float], None] | None) -> Iterator[_Sent | None]:
+    """In this context `hear` is told, in a thread of its own, what the workers send with this."""
+    if hear is None:
+        yield None
+        return
+    topic = f"harness-{uuid.uuid4().hex}"
+    client = _joined[address].client
+    client.subscribe_topic(topic, lambda event: hear(event[1]))
+    try:
+        yield _Sent(topic)
+    finally:
+        with contextlib.suppress(OSError):  # the scheduler is gone
+            client.unsubscribe_topic(topic)
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """Sends a number from a worker through the scheduler."""
+
+    topic: str
+
+    def __call__(self, amount: float) -> None:
+        get_worker().log_event(self.topic, amount)
 
 
 @contextlib.contextmanager

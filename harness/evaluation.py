@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +16,9 @@ import pandas as pd
 import torch
 
 from harness import competition as competitions
-from harness import diagnostics, leaderboard, metrics, scoring, store
+from harness import diagnostics, leaderboard, log, metrics, names, scoring, store
 from harness import submission as submissions
-from harness.competition import LEVELS, CompetitionError
+from harness.competition import LEVELS
 from harness.diagnostics import Flag
 from harness.epsilon import METRIC_VERSION
 from harness.leaderboard import Row
@@ -29,10 +30,9 @@ from harness.runs import Runs, perform
 from harness.sandbox import Guest, WarmParent
 from harness.scoring import Score
 from harness.submission import Submission, Verdict
+from harness.text import quoted
 from harness.workers import HERE, Workers
 from harness.yardstick import fraction_low, in_turn
-
-LOG_BYTES = 1 << 20
 
 
 def evaluate(
@@ -107,7 +107,8 @@ def evaluate_all(
         A row each.
     """
     settings = competitions.load(competition, runs=runs, require_isolation=require_isolation)
-    _check_names(paths)
+    names.check(paths)
+    entries = [_read(path) for path in paths]  # what cannot be read is known before any training
     results = leaderboard.results_folder(settings.name)
     with store.lock(results):
         torch.set_num_threads(1)  # so that outputs do not depend on the number of cores
@@ -121,8 +122,8 @@ def evaluate_all(
         ):
             run = partial(perform, parent=parent, observer=observer, workers=workers)
             evaluator = _Evaluator(reference, run, workers.at_once, results, retry, progress)
-            for path in paths:
-                row = evaluator.row(path)
+            for name, submission in entries:
+                row = evaluator.row(name, submission)
                 leaderboard.update(results, evaluator.key)
                 yield row
 
@@ -132,18 +133,12 @@ def runs_folder(folder: Path, fingerprint: str, sha256: str) -> Path:
     return folder / f"runs-{_key(fingerprint, sha256)}"
 
 
-def _check_names(paths: Sequence[Path]) -> None:
-    """A row is named by its file's stem, so that no two files may share one."""
-    seen: dict[str, Path] = {}
-    for path in paths:
-        other = seen.setdefault(path.stem, path)
-        beside = Path("submissions") / path.name
-        if other == path and beside.exists() and not beside.samefile(path):
-            other = beside
-        if other != path:
-            raise CompetitionError(
-                f"{other} and {path} would share the row {path.stem!r}; rename one of them"
-            )
+def _read(path: Path) -> tuple[str, Submission | Verdict]:
+    """The row's name, and what is to be run for it, or why nothing is."""
+    try:
+        return names.row_name(path), submissions.read(path)
+    except Verdict as verdict:
+        return names.row_name(path), verdict
 
 
 class _Evaluator:
@@ -164,25 +159,24 @@ class _Evaluator:
         self.settings = reference.competition.evaluation
         self.key = _key(reference.fingerprint, self.settings.attackers, self.settings.delta)
         self._results = results
+        self._secret = store.secret(results / "secret")
         self._retry = retry
         self._progress = progress
         self._labels = reference.data.forget["label"]
         self._ceiling = ceiling(reference, self.settings, self.key)
 
-    def row(self, path: Path) -> Row:
+    def row(self, name: str, submission: Submission | Verdict) -> Row:
         """The submission's row: the stored one if it still holds, else a new one."""
-        folder = self._results / path.stem
-        try:
-            submission = submissions.read(path)
-        except Verdict as verdict:
-            return self._failed(folder, "", verdict)
+        folder = leaderboard.submission_folder(self._results, name)
+        if isinstance(submission, Verdict):
+            return self._failed(folder, name, "", submission)
         kept = leaderboard.read_row(folder, self.settings.runs)
         if kept is not None and self._holds(kept, submission):
             return kept
         try:
             return self._scored(folder, submission)
         except Verdict as verdict:
-            return self._failed(folder, submission.sha256, verdict)
+            return self._failed(folder, name, submission.sha256, verdict)
 
     def _holds(self, row: Row, submission: Submission) -> bool:
         return (
@@ -196,7 +190,7 @@ class _Evaluator:
         settings = self.settings
         if LEVELS.index(row["isolation"]) < LEVELS.index(settings.require_isolation):
             return False
-        folder = self._results / row["submission"]
+        folder = leaderboard.submission_folder(self._results, row["submission"])
         kept = runs_folder(folder, self.reference.fingerprint, row["sha256"])
         return not settings.keep_weights or RunStore(kept).has_weights(settings.runs)
 
@@ -213,13 +207,14 @@ class _Evaluator:
             limits=self.settings.limits,
             of=self.settings.runs,
             folder=kept,
-            key=key,
+            key=hmac.digest(self._secret, key.encode(), "sha256"),
             keep_weights=self.settings.keep_weights,
-            log=lambda text: _log(folder, text),
+            log=partial(log.printed, folder),
             progress=self._progress,
         )
         runs, retrainings = in_turn(run, self._run, self.reference, self._at_once, kept)
-        return self._keep(folder, submission.sha256, self._score(folder, runs, retrainings))
+        scored = self._score(folder, runs, retrainings)
+        return self._keep(folder, submission.name, submission.sha256, scored)
 
     def _score(self, folder: Path, runs: Runs, retrainings: np.ndarray) -> Row:
         """The figures of the row; those that it has no column for go to files beside it."""
@@ -270,15 +265,17 @@ class _Evaluator:
         examples = pd.DataFrame(identities | columns)
         store.write(folder / "examples.csv", examples.to_csv(index=False, float_format="%.6g"))
         for flag in flags:
-            store.append(folder / "log.txt", f"flag {flag.name}: {flag.explanation}\n")
+            log.note(folder, f"flag {flag.name}: {flag.explanation}\n")
 
-    def _failed(self, folder: Path, sha256: str, verdict: Verdict) -> Row:
-        store.append(folder / "log.txt", f"{verdict.output}\n{verdict.status}: {verdict.message}\n")
-        return self._keep(folder, sha256, {"status": verdict.status, "message": verdict.message})
+    def _failed(self, folder: Path, name: str, sha256: str, verdict: Verdict) -> Row:
+        log.printed(folder, quoted(verdict.output))
+        log.note(folder, f"{verdict.status}\n{quoted(verdict.message)}")
+        found = {"status": verdict.status, "message": verdict.message}
+        return self._keep(folder, name, sha256, found)
 
-    def _keep(self, folder: Path, sha256: str, figures: Row) -> Row:
+    def _keep(self, folder: Path, name: str, sha256: str, figures: Row) -> Row:
         row = {
-            "submission": folder.name,
+            "submission": name,
             "runs": self.settings.runs,
             "metric_version": METRIC_VERSION,
             "sha256": sha256,
@@ -312,10 +309,3 @@ def _figures(score: Score) -> Row:
 
 def _key(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-
-
-def _log(folder: Path, text: str) -> None:
-    """Append to the participant's log, as long as it is not full of prints already."""
-    path = folder / "log.txt"
-    if not path.exists() or path.stat().st_size < LOG_BYTES:
-        store.append(path, text)

@@ -106,19 +106,22 @@ def from_notebook(content: bytes) -> bytes:
 
 
 def _statements(cell: int, text: str) -> Iterator[_Statement]:
+    first = 0
     try:
         tree = ast.parse(text)
-    except SyntaxError as error:
+        lines = lines_of(text)
+        for node in tree.body:
+            decorators = getattr(node, "decorator_list", [])
+            first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
+            source = "\n".join(lines[first : node.end_lineno])
+            yield _Statement(cell, node, first, source, *_names(source), _called(node))
+            first = 0
+    except SyntaxError as error:  # of the parser, or of the symbol table, which counts from `first`
+        where = f", line {first + error.lineno}" if error.lineno else ""
         raise Unclear(
-            f"cell {cell}, line {error.lineno}: {error.msg}. If the cell is no part of the "
+            f"cell {cell}{where}: {error.msg}. If the cell is no part of the "
             f"submission, let those that are begin with the line `{MARK}`."
         ) from None
-    lines = lines_of(text)
-    for node in tree.body:
-        decorators = getattr(node, "decorator_list", [])
-        first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
-        source = "\n".join(lines[first : node.end_lineno])
-        yield _Statement(cell, node, first, source, *_names(source), _called(node))
 
 
 def _settled(statements: Iterable[_Statement]) -> list[_Statement]:
@@ -227,29 +230,32 @@ def _needed(statements: list[_Statement]) -> list[_Statement]:
     # What a method of a module changes (`torch.manual_seed`) is no part of the module.
     imports = (s for s in statements if isinstance(s.node, ast.Import | ast.ImportFrom))
     modules = frozenset[str]().union(*(s.binds for s in imports))
-    wanted, taken = {"unlearning"}, set[int]()
-    if not any(wanted & s.binds for s in statements):
+    making: dict[str, list[int]] = {}  # the statements that bind or change a name
+    for i, s in enumerate(statements):
+        for name in s.binds | (s.calls - modules):
+            making.setdefault(name, []).append(i)
+    if "unlearning" not in making:
         return []
-    while True:
-        new = {
-            i
-            for i, s in enumerate(statements)
-            if i not in taken and (s.always or (s.binds | (s.calls - modules)) & wanted)
-        }
-        if not new:
-            return [statements[i] for i in sorted(taken)]
-        for i in new:
-            statement = statements[i]
-            if "unlearning" in statement.needs and "unlearning" not in statement.binds:
-                changed = statement.binds | (statement.calls - modules)
-                names = ", ".join(sorted(changed & wanted))
-                raise Unclear(
-                    f"cell {statement.cell} calls `unlearning` and binds a name that it needs "
-                    f"({names}), so it cannot be told whether it belongs to the submission; let "
-                    f"the cells that do begin with the line `{MARK}`."
-                )
-            wanted |= statement.needs
-        taken |= new
+    wanted = {"unlearning"}
+    todo = [*making["unlearning"], *(i for i, s in enumerate(statements) if s.always)]
+    taken = set[int]()
+    while todo:
+        if (at := todo.pop()) in taken:
+            continue
+        taken.add(at)
+        statement = statements[at]
+        if "unlearning" in statement.needs and "unlearning" not in statement.binds:
+            changed = statement.binds | (statement.calls - modules)
+            names = ", ".join(sorted(changed & wanted))
+            raise Unclear(
+                f"cell {statement.cell} calls `unlearning` and binds a name that it needs "
+                f"({names}), so it cannot be told whether it belongs to the submission; let "
+                f"the cells that do begin with the line `{MARK}`."
+            )
+        new = statement.needs - wanted
+        wanted |= new
+        todo += [i for name in new for i in making.get(name, ())]
+    return [statements[i] for i in sorted(taken)]
 
 
 def _join(parts: list[tuple[int, str]]) -> bytes:

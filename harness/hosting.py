@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from joblib import cpu_count
 
 from harness import competition as competitions
 from harness import data as datasets
 from harness import store
 from harness.competition import PACKAGED, CompetitionError, Forget, Splits
 from harness.data import Columns, Data
-from harness.reference.cost import Estimate, estimate
+from harness.reference.cost import told
 from harness.reference.pools import check_model
 
 TEMPLATE = """\
@@ -50,7 +49,6 @@ PERSONS = (
 )
 RANDOM = "A twentieth at random: without an identities.csv nobody knows whose the images are."
 SIZE = 32
-FIRST_LOOK = 32  # runs
 
 
 def create(name: str, folder: Path) -> Iterator[str]:
@@ -94,7 +92,7 @@ def create(name: str, folder: Path) -> Iterator[str]:
     check_model(competition, data)
     yield f"{path} is written"
     yield _sizes(data)
-    yield from _cost(estimate(competition, data), competition.evaluation.limits.retrain_fraction)
+    yield from told(competition, data)
 
 
 def _splits(columns: Columns) -> Splits:
@@ -117,28 +115,3 @@ def _sizes(data: Data) -> str:
     total = sum(len(part["label"]) for part in parts.values())
     shown = ", ".join(f"{len(part['label'])} {name}" for name, part in parts.items())
     return f"images: {total} of {data.classes} classes: {shown}"
-
-
-def _cost(cost: Estimate, fraction: float) -> Iterator[str]:
-    yield (
-        f"reference: {cost.models} models x {cost.steps} steps x {1000 * cost.step_seconds:.2g} ms "
-        f"a step, measured here: about {_duration(cost.seconds)} on {cpu_count()} cores"
-    )
-    limit = fraction * cost.retrain_seconds
-    yield (
-        f"each submission: {cost.runs} runs of at most {fraction:.0%} of a retraining, which "
-        f"takes {_duration(cost.retrain_seconds)}: up to about "
-        f"{_duration(cost.runs * limit / cpu_count())}"
-    )
-    share = FIRST_LOOK / cost.runs
-    yield (
-        f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
-        f"{_duration(share * cost.runs * limit / cpu_count())} a submission at most"
-    )
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.2g} {unit}"
-    return f"{seconds:.2g} seconds"

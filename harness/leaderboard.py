@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from harness import scoring, store
+from harness.names import is_name
+from harness.text import cell
 
 COLUMNS = (
     "rank",
@@ -60,6 +63,13 @@ def results_folder(competition: str) -> Path:
     return RESULTS / Path(competition).stem
 
 
+def submission_folder(results: Path, name: str) -> Path:
+    """Where a submission's results are kept: a folder of its own, whatever its row is called."""
+    if not is_name(name):  # begins as no name does
+        name = "_" + hashlib.sha256(name.encode()).hexdigest()[:16]
+    return results / "submissions" / name
+
+
 def read_row(folder: Path, runs: int) -> Row | None:
     """The row of a submission's folder, or None where there is none that can be read."""
     return _read(_file(folder, runs))
@@ -79,7 +89,7 @@ def update(results: Path, key: str) -> pd.DataFrame:
     for runs in {row["runs"] for row in rows}:
         _rank([row for row in rows if row["runs"] == runs and row["status"] == "scored"])
     rows.sort(key=lambda row: (-row["runs"], row.get("rank", np.inf), row["submission"]))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).map(cell)
     for column in ("rank", "rank_group"):
         frame[column] = frame[column].astype("Int64")
     store.write(results / "leaderboard.csv", frame.to_csv(index=False, float_format="%.6g"))
@@ -143,7 +153,7 @@ def _rank(rows: list[Row]) -> None:
 
 def _rows(results: Path) -> list[Row]:
     """All rows that are kept, of whatever reference and attackers."""
-    kept = [_read(path) for path in sorted(results.glob("*/row-*.json"))]
+    kept = [_read(path) for path in sorted(results.glob("submissions/*/row-*.json"))]
     return [row for row in kept if row is not None]
 
 

@@ -17,6 +17,9 @@ _TIMED = re.compile(rf"(?m)^([ \t]*+(?:{_TARGET})?)%time +(?=\S)")
 _ASKED = re.compile(rf"(?m)^([ \t]*+{_TARGET})([!%]{_REST})")
 
 
+LARGEST = 1 << 20  # bytes of all code cells together; their outputs do not count
+
+
 class Unclear(ValueError):
     """The submission cannot be told apart from the rest; the message says how to mark it."""
 
@@ -34,6 +37,8 @@ def code_cells(content: bytes) -> Iterator[tuple[int, str]]:
         raise Unclear(
             f"it is not a Jupyter notebook of format 4 ({type(error).__name__}: {error})."
         ) from None
+    if (size := sum(len(text.encode(errors="replace")) for _, text in cells)) > LARGEST:
+        raise Unclear(f"it has {size:,} bytes of code; at most {LARGEST:,} are taken.")
     for i, text in cells:
         if text.startswith("%%") and not text.startswith(("%%time", "%%capture")):
             continue  # another language

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -24,6 +24,7 @@ from harness.run_store import TOGETHER, RunStore
 from harness.sandbox import RunResult, Sandbox, WarmParent
 from harness.store import Content
 from harness.submission import Submission, Verdict
+from harness.text import quoted
 from harness.workers import HERE, Workers
 
 
@@ -52,7 +53,7 @@ def perform(
     limits: Limits,
     count: int,
     folder: Path,
-    key: str,
+    key: bytes,
     *,
     of: int | None = None,
     workers: Workers = HERE,
@@ -73,8 +74,8 @@ def perform(
     count : int
     folder : Path
         Where the runs' outputs are stored.
-    key : str
-        Of all that the runs depend on; their seeds follow from it.
+    key : bytes
+        Secret, and of all that the runs depend on; their seeds follow from it.
     of : int, optional
         How many there will be in the end, which the progress bar shows; `count` if None.
     workers : Workers
@@ -112,7 +113,7 @@ def perform(
                 spent += seconds / at_once
                 if spent > limits.total_seconds:
                     raise _too_long(done, of or count, spent, limits)
-    return _gather(stored, [stored.outputs(batch, observer) for batch in batches])
+    return _gather(stored, [_outputs(stored, batch, observer) for batch in batches])
 
 
 def read(folder: Path, count: int) -> Runs | None:
@@ -125,9 +126,9 @@ def read(folder: Path, count: int) -> Runs | None:
     return _gather(stored, whole) if len(whole) == len(pools) else None
 
 
-def seed(key: str, run: int) -> int:
-    """The seed of a run: fixed by all that the run depends on, and telling nothing else."""
-    return int.from_bytes(hashlib.sha256(f"{key} {run}".encode()).digest()[:8], "big") >> 1
+def seed(key: bytes, run: int) -> int:
+    """The seed of a run: fixed by the key and the number, and without the key telling neither."""
+    return int.from_bytes(hmac.digest(key, str(run).encode(), "sha256")[:8], "big") >> 1
 
 
 def _batches(count: int) -> list[range]:
@@ -153,7 +154,7 @@ class _Job:
     parent: WarmParent
     observer: Observer
     limits: Limits
-    key: str
+    key: bytes
 
 
 def _here(
@@ -181,13 +182,30 @@ def _here(
                     continue
                 log(_entry(run, result))
                 if run in last:
-                    stored.outputs(last[run], job.observer)
+                    _outputs(stored, last[run], job.observer)
                 yield result.seconds
         except (Verdict, GeneratorExit):
             stop.set()
             for _ in results:  # the runs under way end before their sandbox does
                 pass
             raise
+
+
+def _outputs(stored: RunStore, batch: range, observer: Observer) -> Pool:
+    """The outputs of a batch, all of them finite; finite weights alone do not see to that."""
+    pool = stored.outputs(batch, observer)
+    finite = np.ones(len(pool), dtype=bool)
+    for values in pool.arrays().values():
+        finite &= np.isfinite(values).reshape(len(pool), -1).all(1)
+    if not finite.all():
+        run = batch[int(finite.argmin())]
+        raise Verdict(
+            "invalid_weights",
+            f"run {run}: its weights are finite, but its outputs are not: the model answers NaN or "
+            "infinity to images of the competition. Look at the largest weights, and for running "
+            "variances of batch normalisation below zero.",
+        )
+    return pool
 
 
 def _elsewhere(
@@ -265,8 +283,8 @@ def _too_long(done: int, count: int, spent: float, limits: Limits) -> Verdict:
 
 
 def _entry(run: int, result: RunResult) -> str:
-    printed = f"\n{result.output.rstrip()}" if result.output.strip() else ""
-    return f"run {run}: {result.seconds:.2f} s, {result.peak_memory_mb:.0f} MiB{printed}\n"
+    facts = f"run {run}: {result.seconds:.2f} s, {result.peak_memory_mb:.0f} MiB\n"
+    return facts + quoted(result.output)
 
 
 def _bar(name: str, count: int, missing: int, of: int, progress: bool) -> tqdm:

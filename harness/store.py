@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -103,17 +104,29 @@ class Store:
         return self.folder / f"{name}.safetensors"
 
 
-def write(path: Path, content: bytes | str) -> None:
+def write(path: Path, content: bytes | str, mode: int = 0o666) -> None:
     """Write a whole file or none: under a temporary name, then renamed."""
     temporary = path.with_name(f".{path.name}.tmp")
     with _storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+            temporary.unlink(missing_ok=True)
+            temporary.touch(mode, exist_ok=False)
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def secret(path: Path) -> bytes:
+    """The 32 random bytes in a file that nobody else may read, made when they are first wanted."""
+    if not path.exists():
+        write(path, secrets.token_bytes(32), mode=0o600)
+    with _storing(path):
+        path.chmod(0o600)
+        return path.read_bytes()
 
 
 def append(path: Path, text: str) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
+import json
+import os
+import signal
+import subprocess
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from harness import extraction
+from harness.names import LONGEST, SUFFIXES, is_name, must_exist, row_name
+from harness.text import clean, shorten
 
-SUFFIXES = (".py", ".ipynb")
 LARGEST = {".py": 1 << 20, ".ipynb": 1 << 25}  # bytes; a notebook's cells have outputs too
-PARAMETERS = 4
-# What a further parameter may be called, in any case: many a driver passes it.
-DEVICE = "device"
+MESSAGE, OUTPUT = 1 << 12, 1 << 18  # bytes of a verdict's message, and of what was printed
 # What a file may define, and what it is called with.
 FUNCTIONS = {
     "unlearning": "net, retain, forget, val",
@@ -31,26 +32,31 @@ VERDICTS = (
     "invalid_scores",
     "sandbox_violation",
 )
+_ROOT = Path(__file__).parents[1]
+# Isolated and without `site`, so that nothing that lies about is imported; all it needs is ours.
+_PARSER = f"import sys; sys.path.append({str(_ROOT)!r}); from harness.parsing import main; main()"
 
 
 class Verdict(Exception):
     """A fault of the submission: its row gets `status`, its author reads `message`.
+
+    Whatever a file says comes to people through here, so it is cleaned and cut here.
 
     Attributes
     ----------
     status : str
         One of `VERDICTS`.
     message : str
-        What to mend, with the participant's own traceback where there is one.
+        What to mend, with the participant's own traceback where there is one; at most 4 KiB.
     output : str
-        What the submission printed, as far as it was kept.
+        What the submission printed, as far as it was kept; at most 256 KiB.
     """
 
     def __init__(self, status: str, message: str, output: str = "") -> None:
-        super().__init__(f"{status}: {message}")
         self.status = status
-        self.message = message
-        self.output = output
+        self.message = _presentable(message, MESSAGE)
+        self.output = _presentable(output, OUTPUT)
+        super().__init__(f"{status}: {self.message}")
 
     def __reduce__(self) -> tuple:
         return Verdict, (self.status, self.message, self.output)
@@ -74,6 +80,8 @@ class Submission:
         Modules outside the standard library that its import statements name.
     function : str
         Which of `FUNCTIONS` is called.
+    signed : bool
+        Whether it says `SIGNED = True` at its top level.
     """
 
     name: str
@@ -82,6 +90,7 @@ class Submission:
     sha256: str
     imports: tuple[str, ...]
     function: str = "unlearning"
+    signed: bool = False
 
 
 def read(path: Path, function: str = "unlearning") -> Submission:
@@ -94,118 +103,65 @@ def read(path: Path, function: str = "unlearning") -> Submission:
     Verdict
         `invalid_submission`, if the file cannot be one; the message says what to mend.
     """
-    source = _source(path)
-    tree = _parse(source, path.name)
-    _check_signature(tree, function)
-    digest = hashlib.sha256(source).hexdigest()
-    return Submission(path.stem, path, source, digest, _third_party_imports(tree), function)
-
-
-def find(folder: Path) -> list[Path]:
-    """The submissions in a folder, by name."""
-    return sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
-
-
-def _source(path: Path) -> bytes:
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        others = [other.name for other in find(path.parent)]
-        nearest = "".join(f"; did you mean {n}?" for n in get_close_matches(path.name, others, 1))
-        raise FileNotFoundError(f"{path} {what}; a submission is one .py or .ipynb file{nearest}")
+    must_exist(path)
+    name = row_name(path)
+    if not is_name(name):
+        raise _invalid(
+            f"{name!r} cannot name a row. Rename the file: letters, digits, and after the first "
+            f"also `.`, `_`, `-` and spaces, at most {LONGEST} characters."
+        )
     if path.suffix not in SUFFIXES:
         raise _invalid(f"{path.name}: a submission's name ends in {' or '.join(SUFFIXES)}.")
-    if (size := path.stat().st_size) > (largest := LARGEST[path.suffix]):
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise _invalid(f"{path.name} cannot be opened: {error.strerror}.") from None
+    with file:
+        said = _parsed(file, path, function)
+    source = said["source"].encode()
+    digest = hashlib.sha256(source).hexdigest()
+    return Submission(name, path, source, digest, tuple(said["imports"]), function, said["signed"])
+
+
+def _parsed(file: BinaryIO, path: Path, function: str) -> dict[str, Any]:
+    """What the file says, as `harness.parsing` read it in a process of its own."""
+    if (size := os.fstat(file.fileno()).st_size) > (largest := LARGEST[path.suffix]):
         raise _invalid(
             f"{path.name} has {size:,} bytes; at most {largest:,} are taken. "
             "Weights and data cannot be submitted."
         )
-    content = path.read_bytes()
-    if path.suffix == ".py":
-        return extraction.from_script(content)
-    try:
-        return extraction.from_notebook(content)
-    except extraction.Unclear as error:
-        raise _invalid(f"{path.name}: {error}") from None
+    asked = json.dumps([path.suffix, path.name, function, FUNCTIONS[function]])
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PARSER, asked],
+        stdin=file,
+        capture_output=True,
+        start_new_session=True,  # Ctrl-C is for us, who end it
+        check=False,
+    )
+    if not done.stdout:
+        raise OSError(f"nothing can be parsed on this machine: {done.stderr.decode()[-1000:]}")
+    longest, *rest = done.stdout.splitlines()
+    if done.returncode or not rest:
+        why = _ended(done.returncode)
+        raise _invalid(f"{path.name} cannot be read: {why}{json.loads(longest)}.")
+    said = json.loads(rest[0])
+    if "fault" in said:
+        fault = said["fault"]
+        colon = "," if fault.startswith(("line ", "cell ")) else ":"
+        raise _invalid(f"{path.name}{colon} {fault}")
+    return said
 
 
-def _parse(source: bytes, filename: str) -> ast.Module:
-    try:
-        source.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _invalid(
-            f"{filename} is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8."
-        ) from None
-    try:
-        return ast.parse(source, filename)
-    except SyntaxError as error:
-        line = (error.text or "").rstrip()
-        raise _invalid(
-            f"{filename}, line {error.lineno}: {type(error).__name__}: {error.msg}\n    {line}"
-        ) from None
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise _invalid(f"{filename} cannot be parsed: {error}") from None
+def _ended(code: int) -> str:
+    """Why a process that parsed gave no answer."""
+    if code == -signal.SIGXCPU:
+        return "Python takes too long to parse it"
+    what = f"signal {-code}" if code < 0 else f"exit status {code}"
+    return f"it ended Python's parser, or took too much memory for it ({what})"
 
 
-def _check_signature(tree: ast.Module, function: str) -> None:
-    """A plain `def` is checked here; one bound in another way, when it is called."""
-    definitions = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function
-    ]
-    if definitions:
-        _check_parameters(definitions[-1])
-    elif not any({function, "*"} & _bound_names(node) for node in tree.body):
-        inner = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function]
-        where = f" (that on line {inner[0].lineno} is within something else)" if inner else ""
-        raise _invalid(
-            f"the file defines no function `{function}`{where}; write "
-            f"`def {function}({FUNCTIONS[function]}):` at its top level."
-        )
-
-
-def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-    if isinstance(function, ast.AsyncFunctionDef):
-        raise _invalid(f"`{function.name}` is `async`; it has to be an ordinary function.")
-    arguments = function.args
-    positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
-    required = len(positional) - len(arguments.defaults)
-    unfilled = positional[PARAMETERS:required] + [
-        a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None
-    ]
-    too_few = len(positional) < PARAMETERS and arguments.vararg is None
-    if too_few or {name.lower() for name in unfilled} - {DEVICE}:
-        remedy = "It has to take all four" if too_few else "More parameters need defaults"
-        raise _invalid(
-            f"`{function.name}` on line {function.lineno} cannot be called with four positional "
-            f"arguments ({FUNCTIONS[function.name]}); it takes "
-            f"({ast.unparse(arguments)}). {remedy}."
-        )
-
-
-def _bound_names(node: ast.stmt) -> set[str]:
-    """Names that a top-level statement, or one nested in it, may bind; "*" is any name."""
-    if isinstance(node, ast.ClassDef | ast.FunctionDef):
-        return {node.name}  # what is within it is its own
-    names: set[str] = set()
-    for child in ast.walk(node):
-        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-            names.add(child.id)
-        elif isinstance(child, ast.alias):
-            names.add(child.asname or child.name)
-        elif isinstance(child, ast.FunctionDef):
-            names.add(child.name)
-    return names
-
-
-def _third_party_imports(tree: ast.Module) -> tuple[str, ...]:
-    modules: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            modules.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules.add(node.module)
-    return tuple(sorted(m for m in modules if m.split(".")[0] not in sys.stdlib_module_names))
+def _presentable(text: str, size: int) -> str:
+    return shorten(clean(shorten(text, size)), size)
 
 
 def _invalid(message: str) -> Verdict:

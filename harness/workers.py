@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-from collections.abc import Generator, Iterable, Iterator
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, cpu_count
 
 from harness.competition import CompetitionError
 from harness.orphans import end_with
+
+EVERY = 0.5  # seconds between two reports of a call, and between two looks for them
+Hear = Callable[[float], None]
+
+
+class Report:
+    """What a call tells, while it is at work, to whoever asked for it: how much more is done.
+
+    Parameters
+    ----------
+    send : callable, optional
+        Takes a number to where the call came from; nobody listens if None.
+    """
+
+    def __init__(self, send: Hear | None = None) -> None:
+        self._send = send
+        self._unsaid = 0.0
+        self._said = -math.inf  # no time yet: another machine's clock will tell it
+
+    def __call__(self, amount: float) -> None:
+        self._unsaid += amount
+        if self._send is not None and time.monotonic() - self._said >= EVERY:
+            self._send(self._unsaid)
+            self._unsaid, self._said = 0.0, time.monotonic()
+
+
+SILENT = Report()
 
 
 @dataclass(frozen=True)
@@ -45,7 +77,7 @@ class Workers:
         return cluster.threads(self.cluster)
 
     @contextlib.contextmanager
-    def joined(self, *shared: object) -> Iterator[None]:
+    def joined(self, *shared: object, hear: Hear | None = None) -> Iterator[Report]:
         """In this context `results` can be had of a cluster's workers; this machine needs none.
 
         What a worker of a cluster that dies had begun is done again by the others.
@@ -54,6 +86,13 @@ class Workers:
         ----------
         *shared
             Arguments of many calls, which each worker of a cluster is sent only once.
+        hear : callable, optional
+            Is told, in a thread of its own, each amount that a call reports.
+
+        Yields
+        ------
+        Report
+            An argument for calls that have something to report while they are at work.
 
         Raises
         ------
@@ -61,7 +100,8 @@ class Workers:
             If the cluster cannot be reached, has no worker, or loses too many.
         """
         if self.cluster is None:
-            yield
+            with _heard(hear) as report:
+                yield report
             return
         try:
             from harness import cluster
@@ -69,8 +109,8 @@ class Workers:
             raise CompetitionError(
                 "a cluster needs dask.distributed: pip install 'unlearning-harness[cluster]'"
             ) from None
-        with cluster.joined(self.cluster, shared):
-            yield
+        with cluster.joined(self.cluster, shared), cluster.heard(self.cluster, hear) as send:
+            yield Report(send)
 
     def results(self, calls: Iterable[Any]) -> Generator[Any]:
         """What calls made by joblib's `delayed` return, in order, as they are ready."""
@@ -97,6 +137,45 @@ def _here(at_once: int, calls: Iterable[Any]) -> Generator[Any]:
             "a process that trained the reference was killed; is the machine out of memory? What "
             "was trained is kept: the same command goes on from there."
         ) from None
+
+
+@contextlib.contextmanager
+def _heard(hear: Hear | None) -> Iterator[Report]:
+    """A report to this machine's calls, in whatever process: they write it into a file."""
+    if hear is None:
+        yield SILENT
+        return
+    over = threading.Event()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "reports")
+        path.touch()
+        listener = threading.Thread(target=_listen, args=(path, hear, over), daemon=True)
+        listener.start()
+        try:
+            yield Report(_Written(path))
+        finally:
+            over.set()
+            listener.join()
+
+
+@dataclass(frozen=True)
+class _Written:
+    """Sends a number by adding a line to a file."""
+
+    path: Path
+
+    def __call__(self, amount: float) -> None:
+        # Nobody is there to read if the evaluator was killed, which this process learns next.
+        with contextlib.suppress(OSError), self.path.open("a") as file:
+            file.write(f"{amount}\n")
+
+
+def _listen(path: Path, hear: Hear, over: threading.Event) -> None:
+    """Read what is written into a file until it is over."""
+    with path.open() as file:
+        while not over.wait(EVERY):
+            for line in file:
+                hear(float(line))
 
 
 HERE = Workers()

@@ -131,7 +131,7 @@ def _seconds(
                 limits=reference.competition.evaluation.limits,
                 count=count,
                 folder=Path(folder),
-                key=loop.name,
+                key=loop.name.encode(),
                 progress=False,
             )
         except Verdict:

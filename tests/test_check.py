@@ -43,7 +43,7 @@ def test_a_sound_file_is_accepted_with_its_figures(check):
     assert "32 runs take about 0.0 min here, within the limit of 60 min" in said
     assert "of a retraining, within 20%" in said
     assert "forget accuracy: " in said
-    assert "printed:\nhello" in said
+    assert "printed:\n  | hello" in said
 
 
 def test_a_fixed_seed_is_warned_of(check):
@@ -73,5 +73,5 @@ def test_a_retraining_that_breaks_the_limits_is_not_the_files_fault(check, monke
 def test_a_verdict_is_that_of_an_evaluation(check):
     code, said = check("def unlearning(net, retain, forget, val): return 'done'")
     assert code == 1
-    assert "invalid_submission: `unlearning` returned an object of type str" in said
+    assert "invalid_submission\n  | `unlearning` returned an object of type str" in said
     assert "would be accepted" not in said

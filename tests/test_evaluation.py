@@ -15,8 +15,10 @@ import pandas as pd
 import pytest
 
 import harness
+from harness import evaluation
 from harness.__main__ import main
 from harness.store import lock
+from tests.small import small_toml
 
 ROOT = Path(__file__).parents[1]
 NOISE = """
@@ -117,9 +119,9 @@ def test_a_folder_of_submissions_becomes_a_leaderboard(workspace):
     assert 'broken.py", line 2, in unlearning' in done.stdout
     assert "leaderboard.csv" in done.stdout
     folder = Path("results/small")
-    assert json.loads((folder / "noise/metrics.json").read_text())
-    assert len(pd.read_csv(folder / "noise/examples.csv")) == 6
-    assert "AttributeError" in (folder / "broken/log.txt").read_text()
+    assert json.loads((folder / "submissions/noise/metrics.json").read_text())
+    assert len(pd.read_csv(folder / "submissions/noise/examples.csv")) == 6
+    assert "AttributeError" in (folder / "submissions/broken/log.txt").read_text()
     printed = command(workspace, "leaderboard", "--competition", "small.toml")
     assert "noise" in printed.stdout
 
@@ -141,7 +143,7 @@ def test_keep_weights_in_the_toml_keeps_them_and_the_score(with_a_row):
     toml = Path("small.toml")
     toml.write_text(toml.read_text().replace("[evaluation]", "[evaluation]\nkeep_weights = true"))
     assert evaluate().returncode == 0
-    kept = list(Path("results/small/slow").glob("runs-*/run-*.safetensors"))
+    kept = list(Path("results/small/submissions/slow").glob("runs-*/run-*.safetensors"))
     assert len(kept) == 32
     pd.testing.assert_frame_equal(board().drop(columns=TIMES), before)
 
@@ -155,12 +157,12 @@ def test_a_changed_file_gets_a_new_row_and_leaves_no_old_runs(with_a_row):
     submit("slow", NOISE.replace("0.3", "0.4"))
     evaluate()
     assert board().loc["slow", "score"] != first["score"]
-    assert len(list(Path("results/small/slow").glob("runs-*"))) == 1
+    assert len(list(Path("results/small/submissions/slow").glob("runs-*"))) == 1
 
 
 def test_a_killed_evaluation_ends_with_the_leaderboard_of_an_undisturbed_one(with_a_row):
     expected = board().drop(columns=TIMES)
-    shutil.rmtree("results")
+    shutil.rmtree("results/small/submissions")
     for runs in (1, 8):
         process = subprocess.Popen(
             arguments("evaluate", "--competition", "small.toml"),
@@ -187,7 +189,7 @@ def stored() -> int:
 
 def test_a_clock_that_jumps_an_hour_at_every_look_changes_nothing(with_a_row):
     expected = board().drop(columns=TIMES)
-    shutil.rmtree("results")
+    shutil.rmtree("results/small/submissions")
     for pool in Path("reference/cache").glob("*/pools/second-*"):
         pool.unlink()
     Path("sitecustomize.py").write_text(CLOCK)
@@ -271,6 +273,24 @@ def test_a_callers_mistake_is_one_line_and_leaves_no_row(workspace, capsys, word
     assert complaint in complaints
     assert len(complaints.splitlines()) == 1
     assert not list(Path("results").rglob("row-*"))
+
+
+def test_a_typo_is_answered_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small_toml(tmp_path)
+    Path("mine.py").write_text(NOISE)
+    with pytest.raises(FileNotFoundError, match="did you mean mine.py"):
+        next(evaluation.evaluate_all([Path("mine.py"), Path("mien.py")], "small.toml"))
+    assert not Path("reference").exists()
+    code = "import sys, harness.__main__ as h; print(h.main(sys.argv[1:]), 'torch' in sys.modules)"
+    words = ["evaluate", "--competition", "small.toml", "mien.py"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout == "2 False\n"
 
 
 def test_a_file_outside_may_not_take_the_row_of_one_inside(with_a_row):

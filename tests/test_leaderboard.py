@@ -34,8 +34,7 @@ def row(name: str, score: float | None, runs: int = 512, key: str = "k", **more)
 def results(tmp_path):
     def keep(*rows: dict):
         for kept in rows:
-            folder = tmp_path / kept["submission"]
-            folder.mkdir(exist_ok=True)
+            folder = leaderboard.submission_folder(tmp_path, kept["submission"])
             leaderboard.write_row(folder, kept)
         return leaderboard.update(tmp_path, "k")
 
@@ -84,7 +83,7 @@ def test_the_file_is_the_same_every_time_and_reads_back(results):
 
 def test_a_row_that_cannot_be_read_costs_no_other(results):
     results(row("a", 0.5), row("b", 0.4))
-    (results.folder / "b" / "row-512.json").write_text('{"submission": "b", "ru')
+    (results.folder / "submissions/b" / "row-512.json").write_text('{"submission": "b", "ru')
     assert list(leaderboard.update(results.folder, "k")["submission"]) == ["a"]
 
 
@@ -119,3 +118,11 @@ def test_a_name_is_read_as_it_stands(results, name):
     frame = leaderboard.read(results.folder / "leaderboard.csv")
     assert list(frame["submission"]) == [name]
     assert name in leaderboard.table(frame)
+
+
+def test_a_name_that_cannot_be_one_has_a_folder_apart_and_is_no_formula(results):
+    frame = results(row("=1+1", None), row("..", None), row("a", 0.5))
+    assert list(frame["submission"]) == ["a", "..", "'=1+1"]
+    folders = results.folder.joinpath("submissions").iterdir()
+    assert sorted(path.name[0] for path in folders) == ["_", "_", "a"]
+    assert [path.name for path in results.folder.iterdir() if path.suffix] == ["leaderboard.csv"]

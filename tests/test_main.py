@@ -90,7 +90,7 @@ def test_in_an_empty_folder_the_hint_names_what_is_there(tmp_path, monkeypatch, 
 def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     row = {"submission": "mine", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
-    leaderboard.write_row(Path("results/digits/mine"), row)
+    leaderboard.write_row(Path("results/digits/submissions/mine"), row)
     leaderboard.update(Path("results/digits"), "k")
     assert main(["leaderboard", "--json"]) == 0
     (read,) = json.loads(capsys.readouterr().out)
@@ -98,11 +98,26 @@ def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
     assert set(read) == set(pd.read_csv("results/digits/leaderboard.csv").columns)
 
 
+@pytest.mark.parametrize("kind", ["random", "memorised"])
+def test_a_dry_run_says_what_a_reference_costs_and_keeps_nothing(
+    tmp_path, monkeypatch, capsys, kind
+):
+    text = f'extends = "digits"\n[splits]\nforget = {{ kind = "{kind}", count = 64 }}\n'
+    Path(tmp_path / "mine.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["reference", "--competition", "mine.toml", "--runs", "64", "--dry-run"]) == 0
+    reference, submission = capsys.readouterr().out.splitlines()
+    models = {"random": 129, "memorised": 161}[kind]  # 64 on half of the data cost as 32
+    assert reference.startswith(f"reference: {models} models x 168 steps x ")
+    assert submission.startswith("each submission: 64 runs of at most 20% of a retraining")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
 @pytest.fixture
 def harness(tmp_path):
     """Runs the command as a shell does, in a folder with a leaderboard of one row."""
     row = {"submission": "mine", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
-    leaderboard.write_row(tmp_path / "results/digits/mine", row)
+    leaderboard.write_row(tmp_path / "results/digits/submissions/mine", row)
     leaderboard.update(tmp_path / "results/digits", "k")
 
     def harness(line: str, **environment: str) -> subprocess.CompletedProcess:

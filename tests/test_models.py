@@ -21,6 +21,15 @@ def test_a_model_is_built_by_name_or_imported(architecture, arguments, layer):
     assert layer in dict(net.named_children())
 
 
+def test_small_resnet_has_the_names_of_torchvisions_and_passes_through_them():
+    net = models.build("small_resnet", channels=3, classes=7, widths=[4, 4, 8, 8]).eval()
+    theirs = models.build("resnet18", num_classes=7)
+    assert [name for name, _ in net.named_children()] == [n for n, _ in theirs.named_children()]
+    images = torch.randn(2, 3, 32, 32)
+    body = torch.nn.Sequential(*list(net.children())[:-1])  # as for features, from the names alone
+    torch.testing.assert_close(net.fc(body(images).flatten(1)), net(images))
+
+
 def test_weights_follow_from_the_seed():
     def weights(seed):
         torch.manual_seed(seed)

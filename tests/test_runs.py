@@ -51,7 +51,7 @@ def run(setting, tmp_path):
             type(own)(**(vars(own) | limits)),
             count,
             tmp_path / "runs",
-            "key",
+            b"key",
             log=(log if log is not None else []).append,
             keep_weights=keep_weights,
             progress=False,
@@ -154,7 +154,7 @@ def test_the_first_failing_run_is_the_verdict_and_is_not_kept(run):
 import torch
 
 def unlearning(net, retain, forget, val):
-    if torch.initial_seed() in {[seed("key", i) for i in (4, 6)]}:
+    if torch.initial_seed() in {[seed(b"key", i) for i in (4, 6)]}:
         raise ValueError("not this one")
 """
     with pytest.raises(Verdict) as verdict:
@@ -165,6 +165,24 @@ def unlearning(net, retain, forget, val):
     stored = Store(run.folder)
     assert all(stored.get(f"run-{i:04d}") is not None for i in range(4))
     assert stored.get("run-0004") is None
+
+
+@pytest.mark.parametrize(
+    "harm", ["fc.weight.fill_(3e38)", "bn1.running_var.neg_()", "conv1.weight.fill_(3e38)"]
+)
+def test_outputs_that_are_not_finite_are_a_verdict_that_names_the_run(run, harm):
+    failing = f"""
+import torch
+
+def unlearning(net, retain, forget, val):
+    if torch.initial_seed() == {seed(b"key", 2)}:
+        with torch.no_grad():
+            net.{harm}
+"""
+    for _ in range(2):  # as well when the outputs are stored already
+        with pytest.raises(Verdict, match="run 2: .* outputs are not") as verdict:
+            run(failing, count=4)
+        assert verdict.value.status == "invalid_weights"
 
 
 def test_all_runs_together_have_a_limit(run):
@@ -183,8 +201,8 @@ def test_the_limit_of_all_runs_counts_those_that_were_done_before(run):
 
 
 def test_seeds_differ_and_tell_nothing():
-    seeds = [seed("key", i) for i in range(512)]
+    seeds = [seed(b"key", i) for i in range(512)]
     assert len(set(seeds)) == 512
-    assert set(seeds).isdisjoint(seed("another", i) for i in range(512))
+    assert set(seeds).isdisjoint(seed(b"another", i) for i in range(512))
     assert 0.4 < np.mean([s % 2 for s in seeds]) < 0.6
     assert all(0 <= s < 2**63 for s in seeds)

@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import pytest
 
-from harness.store import Busy, Store, StoreError, lock, write
+from harness.store import Busy, Store, StoreError, lock, secret, write
 
 
 @pytest.fixture
@@ -145,3 +145,14 @@ def test_a_store_adopts_what_another_holds_and_what_it_has_dropped(tmp_path):
         assert not store.holds("dropped")
         assert store.get("dropped") is None
         assert store.checksum("dropped") == one.checksum("dropped")
+
+
+def test_a_secret_is_made_once_and_for_its_owner_alone(tmp_path):
+    path = tmp_path / "results/secret"
+    first = secret(path)
+    assert len(first) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)  # as a copy may have it
+    assert secret(path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert secret(tmp_path / "other/secret") != first

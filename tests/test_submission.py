@@ -1,8 +1,11 @@
 """Reading a submission: what can be told from the file alone, in words that help."""
 
+import pickle
+import sys
+
 import pytest
 
-from harness.submission import LARGEST, Verdict, read
+from harness.submission import LARGEST, MESSAGE, OUTPUT, Verdict, read
 
 
 def write(folder, content: str | bytes, name: str = "mine.py"):
@@ -38,7 +41,7 @@ def test_what_can_be_called_is_read(tmp_path, source):
         ("class A:\n    pass", "defines no function `unlearning`; write"),
         ("class A:\n    def unlearning(self, a, b, c, d): ...", "line 2 is within something else"),
         ("def unlearning(net, retain): pass", "line 1 cannot be called with four"),
-        ("def unlearning(net, retain, forget): pass", "It has to take all four"),
+        ("def unlearning(net, retain, forget): pass", "It must take all four"),
         ("def unlearning(a, b, c, d, e): pass", "More parameters need defaults"),
         ("def unlearning(a, b, c, d, *, e): pass", "More parameters need defaults"),
         ("def unlearning(a, b, c, d, device, e): pass", "More parameters need defaults"),
@@ -67,6 +70,34 @@ def test_another_suffix_is_refused(tmp_path):
 def test_what_is_no_file_is_the_callers_mistake(tmp_path, name):
     with pytest.raises(FileNotFoundError, match="a submission is one .py or .ipynb file"):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize("source", ['print(f"{seen["forget"]}")', "type Batch = tuple"])
+def test_syntax_of_a_newer_python_is_said_to_be_read_by_this_one(tmp_path, source):
+    if sys.version_info >= (3, 12):
+        pytest.skip("this Python has that syntax")
+    with pytest.raises(Verdict, match=r"line 1: .*\(Python 3.11 reads submissions here\)"):
+        read(write(tmp_path, source))
+
+
+def test_a_name_that_is_none_is_no_ones_folder(tmp_path):
+    with pytest.raises(Verdict, match="cannot name a row"):
+        read(write(tmp_path, "", "..py"))
+
+
+def test_what_a_verdict_says_is_clean_and_short():
+    verdict = Verdict("crashed", "\x1b[2J" * MESSAGE + "the end", "\u202e" * OUTPUT)
+    assert verdict.message.startswith(r"\x1b[2J")
+    assert verdict.message.endswith("the end")
+    assert len(verdict.message.encode()) <= MESSAGE
+    assert len(verdict.output.encode()) <= OUTPUT
+    assert "\u202e" not in verdict.output
+    again = pickle.loads(pickle.dumps(verdict))
+    assert (again.status, again.message, again.output) == (
+        verdict.status,
+        verdict.message,
+        verdict.output,
+    )
 
 
 def test_third_party_imports_are_named_wherever_they_stand(tmp_path):

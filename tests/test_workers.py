@@ -110,7 +110,7 @@ def evaluate(*words: str) -> list[str]:
 def made() -> tuple[dict[str, bytes], list[str]]:
     """The outputs of all runs, and the runs that the log tells of."""
     outputs = {path.name: path.read_bytes() for path in Path("results").rglob("outputs-*")}
-    lines = Path("results/small/mine/log.txt").read_text().splitlines()
+    lines = Path("results/small/submissions/mine/log.txt").read_text().splitlines()
     return outputs, [line.split(":")[0] for line in lines if line.startswith("run ")]
 
 
@@ -129,7 +129,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_leaderboard_of_one_machine(
     assert main(evaluate()) == 1
     alone = board(), made()
     assert list(alone[0]["status"]) == ["scored", "crashed"]
-    shutil.rmtree("results")
+    shutil.rmtree("results/small/submissions")
     at_work = []
 
     def kill_in_the_middle() -> None:
@@ -143,7 +143,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_leaderboard_of_one_machine(
     assert main(evaluate("--cluster", address)) == 1
     killer.join()
     assert at_work, "there was no sandbox on the worker"
-    assert "broken: crashed\nrun 0: Traceback" in capsys.readouterr().out
+    assert "broken: crashed\n  | run 0: Traceback" in capsys.readouterr().out
     pd.testing.assert_frame_equal(board(), alone[0])
     assert made() == alone[1]
     deadline = time.monotonic() + 20
@@ -162,6 +162,28 @@ def test_a_reference_trained_on_a_cluster_is_that_of_one_machine(workspace, clus
         ours, theirs = (getattr(reference, name).arrays() for reference in (here, there))
         assert all(np.array_equal(ours[key], theirs[key]) for key in ours), name
     assert (there.inputs / "original.safetensors").read_bytes() == weights
+
+
+def works(report, told: Path) -> bool:
+    """Whether what it reports is heard while it is at work."""
+    report(0.25)
+    deadline = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return told.exists()
+
+
+def test_a_cluster_tells_how_far_its_calls_are(cluster, tmp_path):
+    heard, told = [], tmp_path / "told"
+
+    def hear(amount: float) -> None:
+        heard.append(amount)
+        told.touch()
+
+    workers = Workers(cluster=cluster[0])
+    with workers.joined(hear=hear) as report:
+        assert list(workers.results([delayed(works)(report, told)])) == [True]
+    assert heard == [0.25]
 
 
 def failure(address: str, call: object) -> CompetitionError:

@@ -16,6 +16,7 @@ from harness.data.casia_surf import casia_surf
 from harness.data.cifar10 import cifar10
 from harness.data.columns import Columns, check, checksum
 from harness.data.digits import digits
+from harness.data.fashion_mnist import fashion_mnist
 from harness.data.image_folder import image_folder
 from harness.data.splits import members, trainable
 from harness.data.synthetic_faces import synthetic_faces
@@ -29,6 +30,7 @@ DATASETS: dict[str, Callable[..., Columns]] = {
     "casia_surf": casia_surf,
     "cifar10": cifar10,
     "digits": digits,
+    "fashion_mnist": fashion_mnist,
     "image_folder": image_folder,
     "synthetic_faces": synthetic_faces,
 }

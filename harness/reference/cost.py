@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from joblib import cpu_count
 
+from harness import data as datasets
 from harness.competition import Competition
 from harness.data import Data
-from harness.reference.pools import ORIGINAL, members, wanted
+from harness.device import device
+from harness.reference import memorisation
+from harness.reference.pools import ORIGINAL, check_model, members, wanted
 from harness.reference.training import AT_ONCE, plain_seconds, step_seconds
+
+FIRST_LOOK = 32  # runs
+SLOW = 0.1  # seconds of a step, beyond which a model gains nothing from company on a CPU
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,9 @@ class Estimate:
     runs, models, steps : int
         Runs of a submission, models of the reference, steps of training one.
     step_seconds : float
-        One step of one model, on one core, where many are trained together.
+        One step of one model, on one core or the GPU, where many are trained together.
     retrain_seconds : float
-        One retraining as a submission would do it, on one core.
+        One retraining as a submission would do it, on one core or the GPU.
     """
 
     runs: int
@@ -36,7 +43,7 @@ class Estimate:
     @property
     def seconds(self) -> float:
         """Of the whole reference, on all cores."""
-        return self.models * self.steps * self.step_seconds / cpu_count()
+        return self.models * self.steps * self.step_seconds / _at_once()
 
 
 def estimate(competition: Competition, data: Data) -> Estimate:
@@ -46,9 +53,63 @@ def estimate(competition: Competition, data: Data) -> Estimate:
     scale = len(data.retain["label"]) / len(part["label"])
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    step = step_seconds(model, recipe, part, AT_ONCE)
+    step = step_seconds(model, recipe, part, 1)
+    if step < SLOW or device().type == "cuda":
+        step = step_seconds(model, recipe, part, AT_ONCE)
     plain = scale * plain_seconds(model, recipe, part)
     torch.set_num_threads(threads)
     models = sum(len(members(task)) for task in [(ORIGINAL, 0), *wanted(competition)])
+    if competition.splits.forget.kind == "memorised":
+        models += memorisation.MODELS // 2  # each trains on half of the examples
     steps = recipe.epochs * -(-len(data.retain["label"]) // recipe.batch_size)
     return Estimate(competition.evaluation.runs, models, steps, step, plain)
+
+
+def dry_run(competition: Competition) -> Iterator[str]:
+    """What the whole reference would cost here, a line each; nothing is trained to the end.
+
+    Raises
+    ------
+    CompetitionError
+        If the data, the splits or the model cannot be used.
+    """
+    splits = competition.splits
+    if splits.forget.kind == "memorised":  # as many others cost the same, and are known
+        splits = replace(splits, forget=replace(splits.forget, kind="random"))
+    columns = datasets.read(competition.dataset, competition.data)
+    data = datasets.divide(columns, splits)
+    check_model(competition, data)
+    yield from told(competition, data)
+
+
+def told(competition: Competition, data: Data) -> Iterator[str]:
+    """What reference and submissions will cost here, a line each."""
+    cost = estimate(competition, data)
+    where = "the GPU" if device().type == "cuda" else f"{cpu_count()} cores"
+    yield (
+        f"reference: {cost.models} models x {cost.steps} steps x {1000 * cost.step_seconds:.2g} ms "
+        f"a step, measured here: about {_duration(cost.seconds)} on {where}"
+    )
+    fraction = competition.evaluation.limits.retrain_fraction
+    submission = cost.runs * fraction * cost.retrain_seconds / _at_once()
+    yield (
+        f"each submission: {cost.runs} runs of at most {fraction:.0%} of a retraining, which "
+        f"takes {_duration(cost.retrain_seconds)}: up to about {_duration(submission)}"
+    )
+    share = FIRST_LOOK / cost.runs
+    yield (
+        f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
+        f"{_duration(share * submission)} a submission at most"
+    )
+
+
+def _at_once() -> int:
+    """How many trainings go on side by side: a GPU is filled by one."""
+    return 1 if device().type == "cuda" else cpu_count()
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.2g} seconds"

@@ -16,7 +16,6 @@ import torch
 from joblib import delayed
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from tqdm import tqdm
 
 from harness import store
 from harness.competition import Competition, CompetitionError, Forget, Model, Training
@@ -24,9 +23,9 @@ from harness.data import Columns, checksum, trainable
 from harness.device import as_many_as_fit
 from harness.epsilon import METRIC_VERSION
 from harness.outputs import forward_all
-from harness.reference.training import AT_ONCE, in_parallel, seeds, train
+from harness.reference.training import AT_ONCE, Bar, in_parallel, seeds, train
 from harness.store import Store
-from harness.workers import Workers
+from harness.workers import Report, Workers
 
 MODELS = 64  # for each example, half of them are trained on it
 POOL = 3  # of the reference's pools of seeds, the one after the retrained models'
@@ -71,18 +70,29 @@ def estimate(
     with store.lock(folder):
         images, labels = columns["image"][candidates], columns["label"][candidates]
         halves = _halves(len(candidates), competition.splits.seed)
-        results = in_parallel(
-            workers,
-            [images, labels, halves],
-            (
-                delayed(_probabilities)(
-                    competition.model, competition.training, images, labels, halves, first
-                )
-                for first in range(0, MODELS, AT_ONCE)
-            ),
-        )
-        bar = tqdm(results, NAME, MODELS // AT_ONCE, unit="group", disable=not progress)
-        probabilities = np.concatenate(list(bar))
+        groups = []
+        with Bar(NAME, MODELS, 0, progress) as bar:
+            results = in_parallel(
+                workers,
+                [images, labels, halves],
+                lambda report: (
+                    delayed(_probabilities)(
+                        competition.model,
+                        competition.training,
+                        images,
+                        labels,
+                        halves,
+                        first,
+                        report,
+                    )
+                    for first in range(0, MODELS, AT_ONCE)
+                ),
+                bar.hear if progress else None,
+            )
+            for group in results:
+                groups.append(group)
+                bar.finish(len(group))
+        probabilities = np.concatenate(groups)
         trained = np.zeros(probabilities.shape, bool)
         np.put_along_axis(trained, halves, True, axis=1)
         scores = np.full(len(columns["label"]), -np.inf)
@@ -113,6 +123,7 @@ def _probabilities(
     labels: np.ndarray,
     halves: np.ndarray,
     first: int,
+    report: Report,
 ) -> np.ndarray:
     """What the models from `first` on, of one group, give the labels [AT_ONCE, n]."""
     torch.set_num_threads(1)
@@ -121,7 +132,7 @@ def _probabilities(
 
     def work(members: Sequence[int]) -> Tensor:
         rows = torch.from_numpy(halves[members]).T.contiguous()
-        group = train(model, recipe, x, y, [drawn[i] for i in members], rows)
+        group = train(model, recipe, x, y, [drawn[i] for i in members], rows, report)
         logits = forward_all(group, x).cpu().double()
         targets = y[:, None].expand(-1, len(members))
         return torch.exp(-cross_entropy(logits.movedim(-1, 1), targets, reduction="none")).T

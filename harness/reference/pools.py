@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from joblib import delayed
-from tqdm import tqdm
 
 from harness import data as datasets
 from harness import store
@@ -22,9 +21,17 @@ from harness.epsilon.attackers import panel
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.reference import memorisation
-from harness.reference.training import AT_ONCE, in_parallel, initialise, plain_seconds, seeds, train
+from harness.reference.training import (
+    AT_ONCE,
+    Bar,
+    in_parallel,
+    initialise,
+    plain_seconds,
+    seeds,
+    train,
+)
 from harness.store import Store
-from harness.workers import HERE, Workers
+from harness.workers import HERE, SILENT, Report, Workers
 
 CACHE = Path("reference/cache")
 ORIGINAL, RETRAINED, SECOND = range(3)
@@ -226,21 +233,26 @@ def _train_missing(
     ]
     if not missing:
         return
-    models = sum(len(members(task)) for task in missing)
-    calls = (
-        delayed(train_task)(competition.model, competition.training, data, task) for task in missing
-    )
-    results = in_parallel(workers, [data], calls)
-    with tqdm(total=models, desc="reference", unit="model", disable=not progress) as bar:
+    total, left = (sum(len(members(task)) for task in some) for some in (tasks, missing))
+    with Bar("reference", total, total - left, progress) as bar:
+        results = in_parallel(
+            workers,
+            [data],
+            lambda report: (
+                delayed(train_task)(competition.model, competition.training, data, task, report)
+                for task in missing
+            ),
+            bar.hear if progress else None,
+        )
         for task, (weights, pool, facts) in zip(missing, results, strict=True):
             if task[0] == ORIGINAL:
                 inputs.put("original", weights)
             pools.put(_name(task), pool.arrays(), **facts)
-            bar.update(len(pool))
+            bar.finish(len(pool))
 
 
 def train_task(
-    model: Model, recipe: Training, data: Data, task: Task
+    model: Model, recipe: Training, data: Data, task: Task, report: Report = SILENT
 ) -> tuple[dict[str, np.ndarray], Pool, dict[str, float]]:
     """Weights of the task's first model, outputs of all of them, and what to note of them."""
     torch.set_num_threads(1)
@@ -249,7 +261,7 @@ def train_task(
     observer = Observer(model, data)
 
     def work(own: Sequence[int]) -> tuple[dict[str, np.ndarray], Pool]:
-        group = train(model, recipe, images, labels, own)
+        group = train(model, recipe, images, labels, own, report=report)
         weights = {name: tensor.cpu().numpy() for name, tensor in group.states()[0].items()}
         return weights, observer.fused(group)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from tqdm import tqdm
 
 from harness import models
 from harness.competition import Model, Training
@@ -20,23 +21,71 @@ from harness.data.batches import Split, loader
 from harness.device import device
 from harness.fused import Fused, Separate, together
 from harness.reference import plain_loop
-from harness.workers import Workers
+from harness.workers import SILENT, Hear, Report, Workers
 
 AT_ONCE = 32  # models in one fused network
 MEASURED_SECONDS = 1.0
 
 
 def in_parallel(
-    workers: Workers, shared: Sequence[object], calls: Iterable[object]
+    workers: Workers,
+    shared: Sequence[object],
+    calls: Callable[[Report], Iterable[object]],
+    hear: Hear | None = None,
 ) -> Generator[Any]:
     """The results of joblib's delayed calls, in order: as many at a time as there are workers.
 
     This machine's GPU does one at a time, which fills it.
+
+    Parameters
+    ----------
+    workers : Workers
+    shared : sequence
+        Arguments of all calls.
+    calls : callable
+        Makes them of a `Report`, by which they tell how many models are trained meanwhile.
+    hear : callable, optional
+        Is told so, in another thread.
     """
     if device().type == "cuda" and workers.cluster is None:
         workers = Workers(1)
-    with workers.joined(*shared):
-        yield from workers.results(calls)
+    with workers.joined(*shared, hear=hear) as report:
+        yield from workers.results(calls(report))
+
+
+class Bar(tqdm):
+    """Models of a reference: those that are done, and those in training by their share of steps.
+
+    Parameters
+    ----------
+    name : str
+    total, done : int
+        Models, and those of them that were kept before.
+    shown : bool
+    """
+
+    def __init__(self, name: str, total: int, done: int, shown: bool) -> None:
+        super().__init__(
+            desc=name,
+            total=total,
+            initial=done,
+            disable=not shown,
+            smoothing=0,  # groups of models end together, which says nothing of the pace
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total} models "
+            "[{elapsed}<{remaining}]",
+        )
+        self._whole = done
+
+    def hear(self, models: float) -> None:
+        """So many more are trained, of groups that are not finished."""
+        with self.get_lock():
+            self.update(min(models, self.total - self.n))
+
+    def finish(self, models: int) -> None:
+        """So many more are kept, whatever was heard of them."""
+        self._whole += models
+        with self.get_lock():
+            self.update(max(0, self._whole - self.n))
 
 
 def seeds(seed: int, pool: int, members: Iterable[int]) -> list[int]:
@@ -61,6 +110,7 @@ def train(
     labels: Tensor,
     seeds: Sequence[int],
     rows: Tensor | None = None,
+    report: Report = SILENT,
 ) -> Fused | Separate:
     """Train one model a seed, each with its own initialisation and batch order.
 
@@ -79,6 +129,8 @@ def train(
         One a model.
     rows : Tensor [k, M], int64, optional
         The examples that each model is trained on, in the order of a column; all if None.
+    report : Report
+        Is told how many more models are trained; of those in training, their share of the steps.
 
     Returns
     -------
@@ -92,13 +144,14 @@ def train(
     if rows is None:
         rows = torch.arange(len(images))[:, None].expand(-1, len(seeds))
     if kind is Fused:
-        return _train(Fused(members[0], states), recipe, images, labels, seeds, rows).eval()
+        group = Fused(members[0], states)
+        return _train(group, recipe, images, labels, seeds, rows, report).eval()
     trained = []
     for i, (member, state, seed) in enumerate(zip(members, states, seeds, strict=True)):
         own = labels[:, [i]], [seed], rows[:, [i]]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # for what draws numbers of its own, as dropout does
-            alone = _train(Separate(member, [state]), recipe, images, *own)
+            alone = _train(Separate(member, [state]), recipe, images, *own, report)
         trained += alone.states()
     return Separate(members[0], trained).eval().to(device())
 
@@ -146,6 +199,7 @@ def _train(
     labels: Tensor,
     seeds: Sequence[int],
     rows: Tensor,
+    report: Report,
 ) -> _Group:
     """Train all models of a group at once, with `labels` [n, M] and `rows` [k, M]."""
     group.train().to(device())
@@ -175,6 +229,7 @@ def _train(
             means.sum().backward()
             optimizer.step()
             schedule.step()
+            report(len(seeds) / schedule.T_max)
     return group
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
+from harness import names
 from harness import submission as submissions
 from harness.reference.flips import Case, prepare
 from harness.repair import competition as competitions
@@ -174,30 +174,24 @@ def _treatment(name: str) -> Submission:
 def _identifiers() -> tuple[list[Identifier], list[Row]]:
     """The truth, the files of `submissions/identify/`, and rows of those that cannot be read."""
     found, rows = [Identifier(ORACLE, None, signed=True)], []
-    for path in submissions.find(SUBMISSIONS / "identify"):
+    for path in names.find(SUBMISSIONS / "identify"):
         try:
             submission = submissions.read(path, "identify")
         except Verdict as verdict:
-            rows.append(leaderboard.failed(path.stem, "", verdict.status, verdict.message))
+            name = names.row_name(path)
+            rows.append(leaderboard.failed(name, "", verdict.status, verdict.message))
         else:
-            found.append(Identifier(path.stem, submission, _says_signed(submission)))
+            found.append(Identifier(submission.name, submission, submission.signed))
     return found, rows
 
 
 def _direct() -> tuple[list[Submission], list[Row]]:
     """The files of `submissions/repair/`, and rows of those that cannot be read."""
     found, rows = [], []
-    for path in submissions.find(SUBMISSIONS / "repair"):
+    for path in names.find(SUBMISSIONS / "repair"):
         try:
             found.append(submissions.read(path, "repair"))
         except Verdict as verdict:
-            rows.append(leaderboard.failed(NOBODY, path.stem, verdict.status, verdict.message))
+            name = names.row_name(path)
+            rows.append(leaderboard.failed(NOBODY, name, verdict.status, verdict.message))
     return found, rows
-
-
-def _says_signed(submission: Submission) -> bool:
-    """Whether the file has the line `SIGNED = True` at its top level; it is not executed."""
-    return any(
-        isinstance(node, ast.Assign) and ast.unparse(node) == "SIGNED = True"
-        for node in ast.parse(submission.source).body
-    )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness import store
 from harness.repair.scores import interval
+from harness.text import cell
 
 FIGURES = (
     "precision_at_k",
@@ -68,7 +69,7 @@ def failed(identifier: str, treatment: str, status: str, message: str) -> Row:
 
 def write(path: Path, rows: Sequence[Row]) -> pd.DataFrame:
     """Rank the rows by what they repair, write them as CSV, return them."""
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).map(cell)
     frame = frame.sort_values(
         ["held_out_after", "identifier", "treatment"], ascending=[False, True, True]
     )

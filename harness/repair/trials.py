@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from harness.reference.flips import Case, Reference
 from harness.repair import scores as scoring
 from harness.runs import seed as run_seed
 from harness.sandbox import Sandbox, WarmParent
-from harness.store import Store
+from harness.store import Store, secret
 from harness.submission import Submission, Verdict
 
 ORACLE = "true_flips"  # blames what was flipped: the ceiling of every identifier
@@ -71,6 +72,7 @@ class Trials:
         self._reference = reference
         self._parent = parent
         self._stored = Store(folder)
+        self._secret = secret(folder / "secret")
         self.count = reference.competition.evaluation.forget
 
     def identify(self, identifier: Identifier, case: Case) -> Found:
@@ -163,7 +165,8 @@ class Trials:
             with tempfile.TemporaryDirectory() as folder:
                 inputs = write_inputs(Path(folder), splits, case.weights)
                 with Sandbox(submission, self._parent, limits, inputs=inputs) as sandbox:
-                    result = sandbox.run(run_seed(key, case.seed))
+                    own = hmac.digest(self._secret, key.encode(), "sha256")
+                    result = sandbox.run(run_seed(own, case.seed))
         except Verdict as verdict:
             raise Verdict(
                 verdict.status, f"seed {case.seed}: {verdict.message}", verdict.output

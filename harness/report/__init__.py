@@ -17,6 +17,7 @@ from harness.leaderboard import Row
 from harness.reference.pools import cached
 from harness.report import figures
 from harness.report.sections import NO_REFERENCE, Section, section
+from harness.text import clean
 
 _HERE = Path(__file__).parent
 PAGE, BOARD = "report.html", "leaderboard.csv"
@@ -63,7 +64,13 @@ def write(competition: Competition, results: Path) -> Path:
     }
     limits = figures.score_limits([row["score"] for row in rows if row["status"] == "scored"])
     sections = [
-        section(row, results / row["submission"], references[row["runs"]], limits) for row in rows
+        section(
+            row,
+            leaderboard.submission_folder(results, row["submission"]),
+            references[row["runs"]],
+            limits,
+        )
+        for row in rows
     ]
     page = results / PAGE
     no_reference = None in references.values()
@@ -77,7 +84,7 @@ def _rows(results: Path) -> list[Row]:
     rows: list[Row] = []
     for line in board.to_dict("records"):
         columns = {str(name): value for name, value in line.items() if pd.notna(value)}
-        folder = results / columns["submission"]
+        folder = leaderboard.submission_folder(results, columns["submission"])
         rows.append(columns | (leaderboard.read_row(folder, columns["runs"]) or {}))
     return rows
 
@@ -130,6 +137,4 @@ def _printable(value: object) -> object:
     """Text without what a terminal or a browser would obey: a name or a log may hold anything."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in value
-    )
+    return clean(value)

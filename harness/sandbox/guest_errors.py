@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import errno
+import sys
 import traceback
+from types import ModuleType
 
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 
 _HINTS = {
     errno.ENOSPC: "The scratch directory is full; its size is limited.",
     errno.EFBIG: "The scratch directory is full; its size is limited.",
     errno.EAGAIN: "The number of processes and threads is limited.",
+    errno.ENOENT: "A submission is one file: no other file or program of your machine is there "
+    "when it runs. Put what it needs into it, and write to the working directory only.",
     errno.EROFS: "Only the working directory and /tmp can be written to.",
 }
 _NO_GPU = "There is no GPU here; `next(net.parameters()).device` is the device to use."
@@ -34,7 +39,13 @@ def describe(error: BaseException, filename: str) -> tuple[str, str]:
         return error.args
     shown = _traceback(error, filename)
     if isinstance(error, SystemExit):
-        return "crashed", f"{filename} called sys.exit({error.code!r}); it has to return.\n{shown}"
+        why = f"{filename} called sys.exit({error.code!r}) instead of returning."
+        if _reads_arguments(error):
+            why = (
+                "argparse ended it: nothing is passed on a command line where submissions are run. "
+                "Give every argument a default, or write the values into the file."
+            )
+        return "crashed", f"{shown}\n{why}"
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     ):
@@ -59,11 +70,35 @@ def _hint(error: BaseException, shown: str) -> str:
         if isinstance(error, AttributeError) and isinstance(error.obj, nn.Module):
             layers = ", ".join(name for name, _ in error.obj.named_children())
             return f"A {type(error.obj).__name__} has the layers {layers}." if layers else ""
+        if isinstance(error, AttributeError) and isinstance(error.obj, Dataset):
+            return (
+                "The dataset of a loader has examples alone: ask them for their labels, as in "
+                "`[label for _, label in loader.dataset]`."
+            )
+        if _is_newer(error):
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            return f"Submissions are run by Python {version} here, whose library lacks that."
         if isinstance(error, OSError) and error.errno in _HINTS:
             return _HINTS[error.errno]
     except Exception:  # what it refers to may be anything
         return ""
     return next((hint for sign, hint in _SIGNS.items() if sign in shown), "")
+
+
+def _is_newer(error: BaseException) -> bool:
+    """Whether it asks a module of the standard library for what only a newer Python has."""
+    name = None
+    if isinstance(error, ImportError):
+        name = error.name
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name = error.obj.__name__
+    return name is not None and name.partition(".")[0] in sys.stdlib_module_names
+
+
+def _reads_arguments(error: BaseException) -> bool:
+    """Whether argparse raised it."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(frame.f_globals.get("__name__") == "argparse" for frame in frames)
 
 
 def _traceback(error: BaseException, filename: str) -> str:

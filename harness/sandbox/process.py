@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.sandbox import cgroup, levels, policy, walls
 from harness.sandbox.errors import SandboxError
-from harness.sandbox.streams import clean
+from harness.text import clean
 
 PATIENCE = 10.0  # seconds that a guest has to end by itself
 

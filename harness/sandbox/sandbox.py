@@ -19,8 +19,9 @@ from harness.sandbox import policy, weights
 from harness.sandbox.errors import SandboxError
 from harness.sandbox.parent import WarmParent
 from harness.sandbox.process import PATIENCE
-from harness.sandbox.streams import Stream, clean, drain
+from harness.sandbox.streams import Stream, drain
 from harness.submission import FUNCTIONS, VERDICTS, Submission, Verdict
+from harness.text import clean
 
 _STATUS_BYTES = 1 << 16
 _GRACE = 120.0  # seconds that a busy machine may add to a run's limit
@@ -198,7 +199,7 @@ class Sandbox:
             self._check_end(report)
             return RunResult(self._read(result), printed, report["seconds"], peak)
         except Verdict as verdict:
-            message = clean(verdict.message)
+            message = verdict.message
             if verdict.status == "out_of_memory":
                 limit = f"the limit is {self._limits.memory_mb} MiB, the peak seen {peak:.0f} MiB"
                 message = f"out of memory ({limit}): {message}"

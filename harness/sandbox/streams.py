@@ -1,19 +1,14 @@
-"""What comes out of a run: pipes read to their end, and text made safe to print."""
+"""What comes out of a run: pipes read to their end."""
 
 from __future__ import annotations
 
 import os
-import re
 import select
 import time
 
 from harness.sandbox.errors import SandboxError
 
 _CHUNK = 1 << 16
-# Control characters but newline and tab, and what turns text around.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
 
 
 class Stream:
@@ -60,9 +55,3 @@ def drain(streams: list[Stream], until: Stream, seconds: float) -> None:
     for stream in waiting.values():
         while stream.read() > 0:
             pass
-
-
-def clean(text: str) -> str:
-    """Text from inside, safe to print on a terminal."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,19 @@ _DTYPES = {
     "BOOL": np.bool_,
 }
 _MANY = 5  # names that a message lists
+_REMEDIES = {
+    "^n_averaged$": "It is an AveragedModel: return the model inside, its `.module`.",
+    r"^module\.": "It is wrapped, as by DataParallel: return the model inside, its `.module`.",
+    r"^_orig_mod\.": "It is wrapped by torch.compile: return `net` itself, which has the weights.",
+    r"(^|\.)parametrizations\.": "A parametrization is left on: call "
+    'torch.nn.utils.parametrize.remove_parametrizations(module, "weight") before returning.',
+    "_mask$": "torch.nn.utils.prune has renamed them: call prune.remove(module, name) on each "
+    "pruned parameter before returning.",
+    "_u$": "A spectral norm is left on: call torch.nn.utils.remove_spectral_norm(module) before "
+    "returning.",
+    "_g$": "A weight norm is left on: call torch.nn.utils.remove_weight_norm(module) before "
+    "returning.",
+}
 
 
 class Malformed(Exception):
@@ -190,14 +204,10 @@ def _compare(header: dict[str, Entry], wanted: dict[str, Entry]) -> None:
 
 
 def _remedy(extra: list[str]) -> str:
-    if any(name.endswith(("_orig", "_mask")) for name in extra):
-        return (
-            " torch.nn.utils.prune has renamed them: call prune.remove(module, name) on each "
-            "pruned parameter before returning."
-        )
-    for prefix in ("module.", "_orig_mod."):
-        if all(name.startswith(prefix) for name in extra) and extra:
-            return " The model is wrapped (DataParallel or torch.compile): return what is inside."
+    """How to undo what torch's own tools make of names; the first sign that is there tells them."""
+    for sign, remedy in _REMEDIES.items():
+        if any(re.search(sign, name) for name in extra):
+            return f" {remedy}"
     return ""
 
 

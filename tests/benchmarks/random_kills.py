@@ -94,9 +94,9 @@ def name_of(pid: int) -> str:
 
 def lose(chance: random.Random, folder: Path) -> None:
     """Give the next evaluation work: some of the runs, and perhaps a part of the reference."""
-    for path in folder.glob("results/small/slow/*.json"):
+    for path in folder.glob("results/small/submissions/slow/*.json"):
         path.unlink()
-    files = [*folder.glob("results/small/slow/runs-*/*.safetensors")]
+    files = [*folder.glob("results/small/submissions/slow/runs-*/*.safetensors")]
     if chance.random() < 0.5:
         files += folder.glob("reference/cache/*/pools/*.safetensors")
     for path in files:

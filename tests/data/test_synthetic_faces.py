@@ -5,6 +5,8 @@ from sklearn.linear_model import LogisticRegression
 
 from harness import competition, data
 from harness.data.synthetic_faces import synthetic_faces
+from harness.reference.pools import check_model
+from harness.reference.training import initialise
 
 
 def test_sizes_and_structure():
@@ -57,3 +59,19 @@ def test_the_competition_divides_them_with_persons_apart():
     ]
     assert sum(map(len, people)) == len(set.union(*people)) == 200
     assert len(people[1]) == 4
+
+
+def test_the_small_competition_has_what_files_for_the_challenge_look_for():
+    settings = competition.load("faces_small")
+    faces = data.load(settings.dataset, settings.splits, settings.data)
+    assert faces.classes == 10
+    assert faces.forget["image"].shape[1:] == (3, 32, 32)
+    assert {"age", "person_id"} <= set(faces.forget)
+    splits = (faces.retain, faces.forget, faces.validation, faces.test)
+    assert 1800 < sum(len(split["label"]) for split in splits) < 2200
+    assert 60 < len(faces.forget["label"]) < 150
+    check_model(settings, faces)
+    net = initialise(settings.model, seed=0)
+    assert {"maxpool", "layer1", "layer2", "layer3", "layer4", "fc"} <= set(
+        dict(net.named_children())
+    )

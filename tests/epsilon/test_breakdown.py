@@ -13,7 +13,7 @@ from harness.epsilon.testing import check_attacker
 # Fewer trees, as it is the defence that is tested and not they.
 SMALL = {"random_forest": {"n_estimators": 10}, "gradient_boosting": {"max_iter": 10}}
 OWN = {"of the user's own": Attacker(GaussianNB())}
-ALL = panel(dict.fromkeys(ATTACKERS, {}) | SMALL | OWN, logits=True)
+ALL = panel({key: {} for key in ATTACKERS} | SMALL | OWN, logits=True)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -12,7 +12,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy, one_hot
 from torch.utils.data import DataLoader, TensorDataset
 
-from harness import submission
+from harness import names, submission
 from harness.models import build
 from tests.repair.conftest import ROOT
 
@@ -253,4 +253,4 @@ def test_stands_alone(name):
 
 
 def test_an_identifier_is_no_unlearning_submission():
-    assert not set(NAMES) & {path.stem for path in submission.find(ROOT / "submissions")}
+    assert not set(NAMES) & {path.stem for path in names.find(ROOT / "submissions")}

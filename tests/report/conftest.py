@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "</pre><script>alert('mine')</script>\x1b[31m\u202e"
-ODD = 'odd & "name" <i>é #1'
+ODD = 'odd & "name" <i>é #1'  # cannot name a row that is scored, but its verdict is shown
+NOISY = "noisy . é -1"
 NOISE = f"""
 import torch
 
@@ -22,6 +23,7 @@ def unlearning(net, retain, forget, val):
 """
 SUBMISSIONS = {
     "plain": "def unlearning(net, retain, forget, val):\n    pass\n",
+    NOISY: NOISE,
     ODD: NOISE,
     "broken": f"def unlearning(net, retain, forget, val):\n    raise ValueError({HOSTILE!r})\n",
 }

@@ -147,7 +147,7 @@ def test_without_the_reference_it_says_so_and_trains_none(workspace):
 
 @pytest.mark.parametrize("damage", ["gone", "cut short"])
 def test_without_all_outputs_a_section_says_so(workspace, damage):
-    (outputs,) = (workspace / "results/small/plain").rglob("outputs-*.safetensors")
+    (outputs,) = (workspace / "results/small/submissions/plain").rglob("outputs-*.safetensors")
     if damage == "gone":
         outputs.unlink()
     else:
@@ -156,13 +156,13 @@ def test_without_all_outputs_a_section_says_so(workspace, damage):
 
 
 def test_outputs_of_an_older_version_are_drawn_as_far_as_they_go(workspace):
-    (kept,) = (workspace / "results/small/plain").glob("runs-*")
+    (kept,) = (workspace / "results/small/submissions/plain").glob("runs-*")
     stored, name = Store(kept), "outputs-0000-0016"
     outputs, facts = stored.get(name), stored.facts(name)
     del outputs["retain_logits"]
     stored.put(name, outputs, **facts)
     page = redrawn(workspace)
-    assert notes(page) == [NO_RETAIN.format(folder="results/small/plain")]
+    assert notes(page) == [NO_RETAIN.format(folder="results/small/submissions/plain")]
     titles = [element["text"] for element in page.all("h4")]
     assert titles.count("Confidence, forget set") == 1 + titles.count(
         "Confidence, 64 of the retain set"
@@ -170,7 +170,7 @@ def test_outputs_of_an_older_version_are_drawn_as_far_as_they_go(workspace):
 
 
 def test_examples_of_another_evaluation_are_not_taken_for_its_own(workspace):
-    path = workspace / "results/small/plain/metrics.json"
+    path = workspace / "results/small/submissions/plain/metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"score": 0.123}))
     assert notes(redrawn(workspace)) == [NO_EXAMPLES.format(runs=16)]
 

@@ -12,7 +12,7 @@ from tests.sandbox.small import LIMITS, several, submit, unread
 CASES = {
     "raises": ("raise ValueError('boom')", "crashed", ["ValueError: boom", 'File "mine.py"']),
     "prints first": ("print('so far'); raise KeyError", "crashed", ["KeyError"]),
-    "sys.exit": ("import sys; sys.exit(3)", "crashed", ["called sys.exit(3)"]),
+    "sys.exit": ("import sys; sys.exit(3)", "crashed", ["called sys.exit(3) instead"]),
     "os._exit": ("import os; os._exit(0)", "crashed", ["before `unlearning` returned"]),
     "os._exit(7)": ("import os; os._exit(7)", "crashed", ["exit status 7"]),
     "segfault": ("import ctypes; ctypes.string_at(0)", "crashed", ["SIGSEGV"]),
@@ -51,7 +51,40 @@ CASES = {
         "invalid_weights",
         ["'fc.weight' missing", "'fc.weight_orig'", "prune.remove"],
     ),
-    "wrapped": ("import torch; return torch.nn.DataParallel(net)", "invalid_weights", ["wrapped"]),
+    "wrapped": (
+        "import torch; return torch.nn.DataParallel(net)",
+        "invalid_weights",
+        ["wrapped", "its `.module`"],
+    ),
+    "averaged": (
+        "from torch.optim.swa_utils import AveragedModel; return AveragedModel(net)",
+        "invalid_weights",
+        ["AveragedModel", "its `.module`"],
+    ),
+    "spectral norm": (
+        "import torch; torch.nn.utils.spectral_norm(net.fc)",
+        "invalid_weights",
+        ["'fc.weight_orig'", "remove_spectral_norm(module)"],
+    ),
+    "weight norm": (
+        "import torch; torch.nn.utils.weight_norm(net.fc)",
+        "invalid_weights",
+        ["'fc.weight_g'", "remove_weight_norm(module)"],
+    ),
+    "parametrized": (
+        "import torch; torch.nn.utils.parametrizations.weight_norm(net.fc)",
+        "invalid_weights",
+        ["remove_parametrizations(module"],
+    ),
+    "torchvision's labels": ("forget.dataset.targets", "crashed", ["[label for _, label in"]),
+    "own machine": ("open('/home/me/w.pth')", "crashed", ["no other file", "'/home/me/w.pth'"]),
+    "command line": (
+        "import argparse; p = argparse.ArgumentParser(); p.add_argument('data'); p.parse_args()",
+        "crashed",
+        ["argparse ended it", "a default"],
+    ),
+    "newer function": ("import os; os.of_tomorrow()", "crashed", ["Python 3."]),
+    "newer import": ("from os import of_tomorrow", "crashed", ["Python 3."]),
     "no tensors": (
         "import torch; return torch.nn.Identity()",
         "invalid_weights",

@@ -1,0 +1,26 @@
+"""A submission's log: what the harness notes, and what the runs printed while there is room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness import store
+
+BYTES = 1 << 18  # of what was printed; what the harness notes comes in addition
+_FULL = "the log is full: what was printed from here on is left out\n"
+
+
+def note(folder: Path, text: str) -> None:
+    """Add what the harness says."""
+    store.append(folder / "log.txt", text)
+
+
+def printed(folder: Path, text: str) -> None:
+    """Add what a run printed, `harness.text.quoted`: as many whole lines as there is room for."""
+    path = folder / "log.txt"
+    room = BYTES - (path.stat().st_size if path.exists() else 0)
+    content = text.encode()
+    if len(content) <= room:
+        note(folder, text)
+    elif room > 0:
+        note(folder, content[: content.rfind(b"\n", 0, room) + 1].decode() + _FULL)

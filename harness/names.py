@@ -1,0 +1,96 @@
+"""Which files are submissions, and what their rows are called."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from harness.competition import CompetitionError
+from harness.text import INVISIBLE, clean, shorten
+
+SUFFIXES = (".py", ".ipynb")  # of two files with one name, the first has the row
+LONGEST = 64  # characters of a name
+_LISTED = 5  # files that one line names
+
+
+def check(paths: Sequence[Path]) -> None:
+    """A row is named by its file's stem, so that no two files may share one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one is no file.
+    CompetitionError
+        If two of these would, or one of them with another file in `submissions/`.
+    """
+    inside = Path("submissions").resolve()
+    seen: dict[str, Path] = {}
+    for path in paths:
+        must_exist(path)
+        name = row_name(path)
+        other = seen.setdefault(name, path)
+        if path.resolve().parent != inside:
+            beside = (Path("submissions") / f"{path.stem}{suffix}" for suffix in SUFFIXES)
+            other = next((file for file in beside if file.exists()), other)
+        if other != path:
+            raise CompetitionError(
+                f"{other} and {path} would share the row {name!r}; rename one of them"
+            )
+
+
+def must_exist(path: Path) -> None:
+    """Raise FileNotFoundError if there is no file, and say which may be meant."""
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        others = [other.name for other in path.parent.glob("*") if other.suffix in SUFFIXES]
+        nearest = "".join(f"; did you mean {n}?" for n in get_close_matches(path.name, others, 1))
+        raise FileNotFoundError(f"{path} {what}; a submission is one .py or .ipynb file{nearest}")
+
+
+def row_name(path: Path) -> str:
+    """What the row of a file is called, as people may see it."""
+    return clean(unicodedata.normalize("NFC", path.stem).replace("\n", "\\n"))[: 2 * LONGEST]
+
+
+def is_name(name: str) -> bool:
+    """Whether a row, and a folder, may be called so."""
+    return (
+        0 < len(name) <= LONGEST
+        and _of_a_word(name[0], "L")
+        and all(_of_a_word(character, "LM") or character in "._ -" for character in name)
+    )
+
+
+def _of_a_word(character: str, kinds: str) -> bool:
+    """Whether it is an ASCII letter or digit, or of these kinds in any other script."""
+    if character.isascii():
+        return character.isalnum()
+    return unicodedata.category(character)[0] in kinds and character not in INVISIBLE
+
+
+def find(folder: Path) -> list[Path]:
+    """The submissions in a folder, by name; on stderr, one line of what was passed over."""
+    found: dict[str, Path] = {}
+    passed_over = []
+    entries = (path for path in folder.glob("*") if path.suffix in SUFFIXES)
+    for path in sorted(entries, key=lambda path: (path.stem, SUFFIXES.index(path.suffix))):
+        other = found.get(row_name(path))
+        if path.name.startswith(".") or path.name == "__init__.py":
+            passed_over.append(f"{path.name} (hidden)")
+        elif path.is_symlink():
+            passed_over.append(f"{path.name} (a link; copy the file itself)")
+        elif not path.is_file():
+            passed_over.append(f"{path.name} (not a file)")
+        elif other is not None:
+            passed_over.append(f"{path.name} (would share its row with {other.name})")
+        else:
+            found[row_name(path)] = path
+    if passed_over:
+        more = len(passed_over) - _LISTED
+        listed = ", ".join(passed_over[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+        line = clean(f"passed over in {folder}/: {listed}".replace("\n", "\\n"))
+        print(shorten(line, 1 << 12), file=sys.stderr)
+    return list(found.values())
