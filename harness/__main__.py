@@ -98,7 +98,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             retry=named,
             guest=guest,
         ):
-            failed += row["status"] != "scored"
+            failed += "score" not in row
             print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
     print(file=sys.stderr if options.json else sys.stdout)
     _leaderboard(options)
@@ -112,7 +112,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _line(row: dict) -> str:
-    if row["status"] == "scored":
+    if "score" in row:
         return f"{row['submission']}: {row['score']:.4f}"
     return f"{row['submission']}: {row['status']}\n{quoted(row['message'])}"
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
+from joblib import parallel_config
 
 from harness import competition as competitions
-from harness import diagnostics, leaderboard, log, metrics, names, scoring, store
+from harness import leaderboard, log, names, rows, store
 from harness import submission as submissions
 from harness.competition import LEVELS
-from harness.diagnostics import Flag
 from harness.epsilon import METRIC_VERSION
 from harness.leaderboard import Row
 from harness.outputs import Observer
@@ -28,11 +25,11 @@ from harness.reference.pools import Reference, prepare
 from harness.run_store import RunStore
 from harness.runs import Runs, perform
 from harness.sandbox import Guest, WarmParent
-from harness.scoring import Score
+from harness.sources import SHIPPED
 from harness.submission import Submission, Verdict
 from harness.text import quoted
 from harness.workers import HERE, Workers
-from harness.yardstick import fraction_low, in_turn
+from harness.yardstick import in_turn
 
 
 def evaluate(
@@ -115,6 +112,7 @@ def evaluate_all(
         reference = prepare(settings, progress, workers)
         observer = Observer(settings.model, reference.data)
         with (
+            parallel_config(n_jobs=-1),  # attackers spread over the cores
             WarmParent(
                 reference.inputs, require=settings.evaluation.require_isolation, guest=guest
             ) as parent,
@@ -122,6 +120,7 @@ def evaluate_all(
         ):
             run = partial(perform, parent=parent, observer=observer, workers=workers)
             evaluator = _Evaluator(reference, run, workers.at_once, results, retry, progress)
+            evaluator.draw_lines()
             for name, submission in entries:
                 row = evaluator.row(name, submission)
                 leaderboard.update(results, evaluator.key)
@@ -139,6 +138,9 @@ def _read(path: Path) -> tuple[str, Submission | Verdict]:
         return names.row_name(path), submissions.read(path)
     except Verdict as verdict:
         return names.row_name(path), verdict
+
+
+NOISE = SHIPPED / "submissions/head_noise.py"
 
 
 class _Evaluator:
@@ -162,8 +164,18 @@ class _Evaluator:
         self._secret = store.secret(results / "secret")
         self._retry = retry
         self._progress = progress
-        self._labels = reference.data.forget["label"]
         self._ceiling = ceiling(reference, self.settings, self.key)
+        self._noise = submissions.read(NOISE)
+
+    def draw_lines(self) -> None:
+        """The lines of every board: retraining, noise on the head, and the floor."""
+        runs = self.settings.runs
+        folders = {name: self._results / "baselines" / name for name in rows.LINES}
+        kept = [leaderboard.read_row(folder, runs) for folder in folders.values()]
+        if not all(row and row["key"] == self.key for row in kept):
+            for name, row in rows.baselines(self.reference, self._ceiling).items():
+                self._keep(folders[name], f"({name})", "", row)
+        self.row(self._noise.name, self._noise)
 
     def row(self, name: str, submission: Submission | Verdict) -> Row:
         """The submission's row: the stored one if it still holds, else a new one."""
@@ -182,7 +194,7 @@ class _Evaluator:
         return (
             row["key"] == self.key
             and row["sha256"] == submission.sha256
-            and (not self._retry if row["status"] != "scored" else self._suffices(row))
+            and (not self._retry if "score" not in row else self._suffices(row))
         )
 
     def _suffices(self, row: Row) -> bool:
@@ -212,59 +224,10 @@ class _Evaluator:
             progress=self._progress,
         )
         runs, retrainings = in_turn(run, self._run, self.reference, self._at_once, kept)
-        scored = self._score(folder, runs, retrainings)
+        scored = rows.scored(folder, runs, retrainings, self.reference, self._ceiling)
+        if submission.sha256 == self._noise.sha256:
+            scored["status"] = rows.BASELINE
         return self._keep(folder, submission.name, submission.sha256, scored)
-
-    def _score(self, folder: Path, runs: Runs, retrainings: np.ndarray) -> Row:
-        """The figures of the row; those that it has no column for go to files beside it."""
-        retrained, settings = self.reference.retrained, self.settings
-        score = scoring.score(
-            runs.pool, retrained, self._ceiling, self._labels, settings.attackers, settings.delta
-        )
-        figures: Row = metrics.figures(
-            runs.pool,
-            retrained,
-            self._labels,
-            score.quality.epsilons,
-            settings.delta,
-            *(float(times.mean()) if times.size else None for times in (runs.seconds, retrainings)),
-        )
-        figures["retrain_fraction_low"] = fraction_low(runs.seconds, retrainings)
-        flags = diagnostics.flags(
-            runs.pool,
-            retrained,
-            self._labels,
-            score.value,
-            figures["neurips2023_score"],
-            score.utility,
-            figures["retrain_fraction_low"],
-            settings.limits.retrain_fraction,
-        )
-        scored = _figures(score) | figures
-        self._write_details(folder, runs, score, scored, flags)
-        return scored | {
-            "status": "scored",
-            "flags": " ".join(flag.name for flag in flags),
-            "explanations": {flag.name: flag.explanation for flag in flags},
-            "isolation": runs.isolation,
-            "at_floor": score.at_floor,
-            "draws": score.draws.tolist(),
-        }
-
-    def _write_details(
-        self, folder: Path, runs: Runs, score: Score, figures: Row, flags: Sequence[Flag]
-    ) -> None:
-        """What the leaderboard has no column for."""
-        store.write(folder / "metrics.json", json.dumps(figures, indent=1))
-        forget = self.reference.data.forget
-        identities = {k: v for k, v in forget.items() if k not in ("image", "label")}
-        columns = metrics.per_example(
-            runs.pool, self.reference.retrained, self._labels, score.quality
-        )
-        examples = pd.DataFrame(identities | columns)
-        store.write(folder / "examples.csv", examples.to_csv(index=False, float_format="%.6g"))
-        for flag in flags:
-            log.note(folder, f"flag {flag.name}: {flag.explanation}\n")
 
     def _failed(self, folder: Path, name: str, sha256: str, verdict: Verdict) -> Row:
         log.printed(folder, quoted(verdict.output))
@@ -283,27 +246,6 @@ class _Evaluator:
         } | figures
         leaderboard.write_row(folder, row)
         return row
-
-
-def _figures(score: Score) -> Row:
-    """A score and what it is made of, by the names of the leaderboard."""
-    figures: Row = {
-        "score": score.value,
-        "score_low": score.low,
-        "score_high": score.high,
-        "forgetting_quality": score.quality.value,
-        "ceiling": score.ceiling.value,
-        "utility": score.utility,
-    }
-    if score.strict:
-        figures |= {
-            "strict_score": score.strict.value,
-            "strict_score_low": score.strict.low,
-            "strict_score_high": score.strict.high,
-            "strict_ceiling": score.strict.ceiling.value,
-            "strict_epsilon_median": float(np.median(score.strict.quality.epsilons)),
-        }
-    return figures
 
 
 def _key(*parts: object) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from harness import scoring, store
 from harness.names import is_name
+from harness.sources import PACKAGED
 from harness.text import cell
 
 COLUMNS = (
@@ -39,21 +40,24 @@ COLUMNS = (
     "flags",
     "isolation",
     "metric_version",
+    "reference",
     "sha256",
     "evaluated_at",
 )
 PRINTED = {
     "rank": "rank",
+    "rank_group": "group",
     "submission": "method",
     "score": "score",
     "interval": "95 % interval",
-    "neurips2023_score": "2023",
+    "strict_score": "strict",
     "forget_accuracy": "forget",
     "test_accuracy": "test",
     "retrain_fraction": "time",
     "status": "status",
+    "flags": "flags",
 }
-NAME = 20  # characters of a submission's name in the printed table
+DIGITS = {"score": 4, "strict_score": 4, "forget_accuracy": 3, "test_accuracy": 3}
 Row = dict[str, Any]
 RESULTS = Path("results")
 
@@ -84,12 +88,21 @@ def update(results: Path, key: str) -> pd.DataFrame:
     """Rank the rows that were scored under `key`, write `leaderboard.csv`, return it.
 
     Scores of different numbers of runs are not comparable: each number is ranked by itself.
+    Baselines, and rows of shipped methods that were not evaluated here, stand among them by
+    their scores, and have no rank.
     """
     rows = [row for row in _rows(results) if row["key"] == key]
     for runs in {row["runs"] for row in rows}:
         _rank([row for row in rows if row["runs"] == runs and row["status"] == "scored"])
-    rows.sort(key=lambda row: (-row["runs"], row.get("rank", np.inf), row["submission"]))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).map(cell)
+    evaluated = {(row["runs"], row["submission"]) for row in rows}
+    rows += [
+        row
+        for row in _shipped(results.name, key)
+        if row["runs"] in {runs for runs, _ in evaluated}
+        and (row["runs"], row["submission"]) not in evaluated
+    ]
+    rows.sort(key=lambda row: (-row["runs"], -row.get("score", -np.inf), row["submission"]))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(reference=key).map(cell)
     for column in ("rank", "rank_group"):
         frame[column] = frame[column].astype("Int64")
     store.write(results / "leaderboard.csv", frame.to_csv(index=False, float_format="%.6g"))
@@ -98,15 +111,8 @@ def update(results: Path, key: str) -> pd.DataFrame:
 
 def read(path: Path) -> pd.DataFrame:
     """The leaderboard that `update` wrote; made again from the rows if a spreadsheet saved it."""
-    # Nothing but an empty figure is missing: a submission may be called "null", or "007".
-    types: dict[str, Any] = {"rank": "Int64", "rank_group": "Int64", "submission": str}
     with contextlib.suppress(ValueError):  # whatever it is that makes it no such table
-        frame = pd.read_csv(
-            path,
-            dtype=types,
-            keep_default_na=False,
-            na_values={name: [""] for name in COLUMNS if name != "submission"},
-        )
+        frame = _read_csv(path)
         if list(frame.columns) == list(COLUMNS):
             return frame
     newest = max(_rows(path.parent), key=lambda row: row.get("evaluated_at", ""), default={})
@@ -115,29 +121,25 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def table(frame: pd.DataFrame) -> str:
-    """The leaderboard as text of at most 80 columns; names give way to what is long beside them."""
+    """The leaderboard as text, each number of runs under its own heading."""
     if frame.empty:
         return "The leaderboard is empty."
-    text = _table(frame, NAME)
-    excess = max(map(len, text.splitlines())) - 80
-    return _table(frame, NAME - excess) if excess > 0 else text
+    parts = frame.groupby("runs", sort=False)
+    return "\n\n".join(f"N = {runs} runs\n{_table(part)}" for runs, part in parts)
 
 
-def _table(frame: pd.DataFrame, name: int) -> str:
+def _table(frame: pd.DataFrame) -> str:
     shown = frame.assign(
         interval=[
             f"{low:.4f}-{high:.4f}" if pd.notna(low) else ""
             for low, high in zip(frame["score_low"], frame["score_high"], strict=True)
         ],
-        submission=frame["submission"].str.slice(0, name),
-        rank=frame["rank"].astype("string").fillna(""),
+        flags=frame["flags"].astype("string").fillna("").str.replace(" ", ", "),
+        **{name: frame[name].astype("string").fillna("") for name in ("rank", "rank_group")},
     )[list(PRINTED)].rename(columns=PRINTED)
-    numbers = dict.fromkeys(["2023", "forget", "test"], "{:.3f}".format)
-    return shown.to_string(
-        index=False,
-        na_rep="",
-        formatters={**numbers, "score": "{:.4f}".format, "time": "{:.0%}".format},
-    )
+    numbers = {PRINTED[name]: f"{{:.{digits}f}}".format for name, digits in DIGITS.items()}
+    text = shown.to_string(index=False, na_rep="", formatters={**numbers, "time": "{:.0%}".format})
+    return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def _rank(rows: list[Row]) -> None:
@@ -151,10 +153,29 @@ def _rank(rows: list[Row]) -> None:
         row |= {"rank": rank, "rank_group": group}
 
 
+def _read_csv(path: Path) -> pd.DataFrame:
+    # Nothing but an empty figure is missing: a submission may be called "null", or "007".
+    types: dict[str, Any] = {"rank": "Int64", "rank_group": "Int64", "submission": str}
+    missing = {name: [""] for name in COLUMNS if name != "submission"}
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=missing)
+
+
+def _shipped(competition: str, key: str) -> list[Row]:
+    """Rows of the shipped methods on this reference, from a leaderboard that ships with it."""
+    path = PACKAGED / f"{competition}.csv"
+    if not path.is_file():
+        return []
+    frame = _read_csv(path)
+    frame = frame[(frame["reference"] == key) & (frame["status"] == "scored")]
+    rows = frame.drop(columns=["rank", "rank_group"]).assign(status="shipped").to_dict("records")
+    return [{str(name): value for name, value in row.items() if pd.notna(value)} for row in rows]
+
+
 def _rows(results: Path) -> list[Row]:
     """All rows that are kept, of whatever reference and attackers."""
-    kept = [_read(path) for path in sorted(results.glob("submissions/*/row-*.json"))]
-    return [row for row in kept if row is not None]
+    folders = ("submissions", "baselines")
+    paths = [p for folder in folders for p in sorted(results.glob(f"{folder}/*/row-*.json"))]
+    return [row for path in paths if (row := _read(path)) is not None]
 
 
 def _read(path: Path) -> Row | None:

@@ -1,12 +1,15 @@
-"""What every dataset and model keeps: checks for your own, to be called from your tests.
+"""What every dataset, model and attacker keeps: checks to be called from your own tests.
 
-from harness.testing import check_dataset, check_model
+from harness.testing import check_attacker, check_dataset, check_model
 
 def test_my_dataset():
     check_dataset(my_dataset, folder="tests/data", size=8)
 
 def test_my_model():
     check_model("my_package.models:net", {"num_classes": 10}, (3, 32, 32), classes=10)
+
+def test_my_attacker():
+    check_attacker(Attacker(MyClassifier(), sees="logits"))
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ from torch.nn.functional import cross_entropy
 from harness import models
 from harness.data import Columns, bind, check
 from harness.data.columns import TEST, TRAIN, VALIDATION
+from harness.epsilon.testing import check_attacker
+
+__all__ = ["check_attacker", "check_dataset", "check_model"]
 
 WHOLE = ("label", "image_id", "person_id", "age", "part")  # columns of whole numbers
 

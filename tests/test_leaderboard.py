@@ -1,6 +1,7 @@
 """Rows become a ranked table: by score, apart for each N, failed ones last."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -87,18 +88,46 @@ def test_a_row_that_cannot_be_read_costs_no_other(results):
     assert list(leaderboard.update(results.folder, "k")["submission"]) == ["a"]
 
 
-def test_the_printed_table_fits_80_columns(results):
-    frame = results(row("a_name_that_goes_on_and_on_for_ever", 0.987654), row("broken", None))
-    frame.loc[0, "retrain_fraction"] = 12.34
-    assert max(map(len, leaderboard.table(frame).splitlines())) <= 80
-    frame["status"] = frame["status"].replace("crashed", "invalid_submission")
-    assert max(map(len, leaderboard.table(frame).splitlines())) == 80
-    frame["status"] = frame["status"].replace("invalid_submission", "crashed")
-    lines = leaderboard.table(frame).splitlines()
-    assert max(map(len, lines)) <= 80
-    assert "0.9877" in lines[1]
-    assert "crashed" in lines[2]
-    assert "nan" not in leaderboard.table(frame).lower()
+def test_the_table_shows_whole_names_and_each_number_of_runs_apart(results):
+    long = "a_name_that_goes_on_and_on_for_ever"
+    frame = results(
+        row(long, 0.987654, flags="slow over_forgetting", strict_score=0.1234),
+        row("broken", None),
+        row("a", 0.5, runs=64),
+    )
+    text = leaderboard.table(frame)
+    apart = text.split("\n\n")
+    assert [part.splitlines()[0] for part in apart] == ["N = 512 runs", "N = 64 runs"]
+    assert long in apart[0]
+    assert "0.9877" in apart[0]
+    assert "0.1234" in apart[0]
+    assert "slow, over_forgetting" in apart[0]
+    assert "crashed" in apart[0].splitlines()[3]
+    assert "nan" not in text.lower()
+
+
+def test_baselines_stand_by_their_scores_and_have_no_rank(results):
+    leaderboard.write_row(
+        results.folder / "baselines/floor", row("(floor)", 0.01, status="baseline")
+    )
+    frame = results(row("noise", 0.3, status="baseline"), row("a", 0.5), row("b", 0.2))
+    assert list(frame["submission"]) == ["a", "noise", "b", "(floor)"]
+    assert frame["rank"].fillna(0).tolist() == [1, 0, 2, 0]
+
+
+def test_shipped_rows_stand_where_nothing_was_evaluated_here(results, tmp_path, monkeypatch):
+    shipped = results(row("a", 0.5), row("b", 0.4), row("b", 0.4, runs=64), row("bad", None))
+    packaged = tmp_path / "packaged"
+    packaged.mkdir()
+    shipped.to_csv(packaged / f"{tmp_path.name}.csv", index=False)
+    monkeypatch.setattr(leaderboard, "PACKAGED", packaged)
+    shutil.rmtree(tmp_path / "submissions")
+    frame = results(row("mine", 0.45), row("b", 0.1))
+    assert list(frame["submission"]) == ["a", "mine", "b"]
+    assert list(frame["status"]) == ["shipped", "scored", "scored"]
+    assert frame["rank"].fillna(0).tolist() == [0, 1, 2]
+    other = leaderboard.update(tmp_path, "of another reference")
+    assert other.empty
 
 
 def test_an_empty_leaderboard_says_so(tmp_path):

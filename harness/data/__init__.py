@@ -35,6 +35,8 @@ DATASETS: dict[str, Callable[..., Columns]] = {
     "synthetic_faces": synthetic_faces,
 }
 
+LEAST_VALIDATION = 20  # images that confidences are calibrated on
+
 
 @dataclass(frozen=True)
 class Data:
@@ -92,6 +94,11 @@ def divide(columns: Columns, splits: Splits) -> Data:
         raise CompetitionError(
             f"the forget set has {len(rows['forget'])} example; it takes two, and some dozens to "
             "tell methods apart: give splits.forget more"
+        )
+    if len(rows["validation"]) < LEAST_VALIDATION:
+        raise CompetitionError(
+            f"there are {len(rows['validation'])} validation images; confidences are calibrated on "
+            f"them, which takes at least {LEAST_VALIDATION}: raise splits.validation"
         )
     # Indices may stand in a file, which can change, and what is memorised is an estimate.
     follows = splits.forget.kind not in ("indices", "memorised")

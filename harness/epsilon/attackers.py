@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from typing import Any, Literal, NamedTuple
 
 from sklearn.base import clone
@@ -202,9 +203,10 @@ def _named(one: Any) -> tuple[str, Mapping[str, Any] | Attacker]:
 def _attacker(name: str, what: Mapping[str, Any] | Attacker) -> Attacker:
     if isinstance(what, Attacker):
         return what
-    if name not in ATTACKERS:
-        raise ValueError(f"attackers: no {name!r}; known: {', '.join(ATTACKERS)}")
-    attacker = ATTACKERS[name]
+    others = {entry.name: entry for entry in entry_points(group="harness.attackers")}
+    if name not in ATTACKERS and name not in others:
+        raise ValueError(f"attackers: no {name!r}; known: {', '.join(ATTACKERS | others)}")
+    attacker = ATTACKERS[name] if name in ATTACKERS else others[name].load()
     try:
         return attacker._replace(estimator=clone(attacker.estimator).set_params(**what))
     except ValueError as error:

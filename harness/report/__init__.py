@@ -62,13 +62,15 @@ def write(competition: Competition, results: Path) -> Path:
         count: cached(replace(competition, evaluation=replace(competition.evaluation, runs=count)))
         for count in {row["runs"] for row in rows}
     }
-    limits = figures.score_limits([row["score"] for row in rows if row["status"] == "scored"])
+    lines = [row for row in rows if row["status"] == "baseline"]
+    limits = figures.score_limits([row["score"] for row in rows if "score" in row])
     sections = [
         section(
             row,
             leaderboard.submission_folder(results, row["submission"]),
             references[row["runs"]],
             limits,
+            [line["score"] for line in lines if line["runs"] == row["runs"] and "score" in line],
         )
         for row in rows
     ]

@@ -56,10 +56,17 @@ def score_limits(scores: Sequence[float]) -> tuple[float, float]:
 
 @rc_context(_STYLE)
 def interval(
-    value: float, low: float, high: float, limits: tuple[float, float], label: str
+    value: float,
+    low: float,
+    high: float,
+    limits: tuple[float, float],
+    lines: Sequence[float],
+    label: str,
 ) -> Markup:
     """A score and its interval on the leaderboard's axis; what is beyond lies at its end."""
     figure, axes = _score_axes(limits)
+    for line in lines:
+        axes.axvline(np.clip(line, *limits), color=_INK, linewidth=0.6, linestyle=":")
     axes.set_position((0.05, 0, 0.92, 1))
     ends = np.clip([low, high], *limits)
     axes.plot(ends, [0, 0], color=UNLEARNED, linewidth=2.5, solid_capstyle="butt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ class Section:
     row : Row
     id : str
         Its address in the page.
+    is_line : bool
+        Whether it is a bound of the scores, and no submission.
     notes : list of str
         What is missing, and how to have it.
     interval : Markup
@@ -73,6 +76,7 @@ class Section:
 
     row: Row
     id: str
+    is_line: bool = False
     notes: list[str] = field(default_factory=list)
     interval: str = ""
     plots: list[Plot] = field(default_factory=list)
@@ -84,7 +88,11 @@ class Section:
 
 
 def section(
-    row: Row, folder: Path, reference: Reference | None, limits: tuple[float, float]
+    row: Row,
+    folder: Path,
+    reference: Reference | None,
+    limits: tuple[float, float],
+    lines: Sequence[float],
 ) -> Section:
     """Gather and draw what there is.
 
@@ -98,10 +106,13 @@ def section(
         What the row was scored against, with as many models; None if it is not cached.
     limits : (float, float)
         Ends of the leaderboard's axis.
+    lines : sequence of float
+        Scores of the baselines of as many runs.
     """
     # Quoted, a name can be any, and two are never the same.
     made = Section(row, f"{quote(row['submission'], safe='')}-{row['runs']}", log=_log(folder))
-    if row["status"] != "scored":
+    if "score_low" not in row:
+        made.is_line = "score" in row
         return made
     name = f"{row['submission']}, {row['runs']} runs"
     made.interval = figures.interval(
@@ -109,6 +120,7 @@ def section(
         row["score_low"],
         row["score_high"],
         limits,
+        lines,
         f"{name}: score {row['score']:.4f}, "
         f"95 % interval {row['score_low']:.4f} to {row['score_high']:.4f}",
     )

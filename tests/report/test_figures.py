@@ -68,7 +68,7 @@ def test_the_axis_of_the_scores_holds_them_and_1(scores, expected):
 
 def test_shapes_of_two_plots_never_share_an_id():
     ids = [
-        set(re.findall('id="([^"]*)"', figures.interval(1, 0, 2, (0.1, 2), label)))
+        set(re.findall('id="([^"]*)"', figures.interval(1, 0, 2, (0.1, 2), [0.2], label)))
         for label in ("a", "b")
     ]
     assert ids[0] and ids[1]

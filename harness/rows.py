@@ -1,0 +1,137 @@
+"""From the runs of a submission to the figures of its row, and the files beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness import diagnostics, log, metrics, scoring, store
+from harness.epsilon import ForgettingQuality
+from harness.leaderboard import Row
+from harness.reference.pools import Reference
+from harness.runs import Runs
+from harness.scoring import Score
+from harness.yardstick import fraction_low
+
+BASELINE = "baseline"
+LINES = ("retraining", "floor")
+
+
+def scored(
+    folder: Path,
+    runs: Runs,
+    retrainings: np.ndarray,
+    reference: Reference,
+    ceiling: ForgettingQuality,
+) -> Row:
+    """Score runs, and write what the leaderboard has no column for to `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        The submission's.
+    runs : Runs
+    retrainings : ndarray
+        Seconds of retrainings measured beside the runs; may be empty.
+    reference : Reference
+    ceiling : ForgettingQuality
+        Of as many retrained models.
+
+    Returns
+    -------
+    dict
+    """
+    settings, labels = reference.competition.evaluation, reference.data.forget["label"]
+    pools = runs.pool, reference.retrained
+    score = scoring.score(*pools, ceiling, labels, settings.attackers, settings.delta)
+    figures: Row = metrics.figures(
+        *pools,
+        labels,
+        score.quality.epsilons,
+        settings.delta,
+        *(float(times.mean()) if times.size else None for times in (runs.seconds, retrainings)),
+    )
+    figures["retrain_fraction_low"] = fraction_low(runs.seconds, retrainings)
+    flags = diagnostics.flags(
+        *pools,
+        labels,
+        score.value,
+        figures["neurips2023_score"],
+        score.utility,
+        figures["retrain_fraction_low"],
+        settings.limits.retrain_fraction,
+    )
+    figures = _made_of(score) | figures
+    store.write(folder / "metrics.json", json.dumps(figures, indent=1))
+    examples = {k: v for k, v in reference.data.forget.items() if k not in ("image", "label")}
+    examples |= metrics.per_example(*pools, labels, score.quality)
+    table = pd.DataFrame(examples).to_csv(index=False, float_format="%.6g")
+    store.write(folder / "examples.csv", table)
+    for flag in flags:
+        log.note(folder, f"flag {flag.name}: {flag.explanation}\n")
+    return figures | {
+        "status": "scored",
+        "flags": " ".join(flag.name for flag in flags),
+        "explanations": {flag.name: flag.explanation for flag in flags},
+        "isolation": runs.isolation,
+        "at_floor": score.at_floor,
+        "draws": score.draws.tolist(),
+    }
+
+
+def baselines(reference: Reference, ceiling: ForgettingQuality) -> dict[str, Row]:
+    """What any score stands between: retraining, and every model told apart.
+
+    Returns
+    -------
+    dict of str to dict
+        Their figures, by the names of `LINES`.
+    """
+    settings, labels = reference.competition.evaluation, reference.data.forget["label"]
+    figures = metrics.figures(
+        reference.second, reference.retrained, labels, ceiling.epsilons, settings.delta
+    )
+    largest = ceiling.largest_epsilon
+    least = float(np.exp2(-2 * largest))
+    retraining: Row = figures | {
+        "score": 1.0,
+        "forgetting_quality": ceiling.value,
+        "utility": 1.0,
+        "retrain_fraction": 1.0,
+        "status": BASELINE,
+    }
+    floor: Row = {
+        "score": least / ceiling.value,
+        "forgetting_quality": least,
+        "epsilon_median": largest,
+        "epsilon_p90": largest,
+        "status": BASELINE,
+    }
+    if ceiling.strict:
+        retraining["strict_score"] = 1.0
+        floor["strict_score"] = least / ceiling.strict.value
+    return {"retraining": retraining, "floor": floor}
+
+
+def _made_of(score: Score) -> Row:
+    """A score and what it is made of, by the names of the leaderboard."""
+    figures: Row = {
+        "score": score.value,
+        "score_low": score.low,
+        "score_high": score.high,
+        "forgetting_quality": score.quality.value,
+        "ceiling": score.ceiling.value,
+        "utility": score.utility,
+    }
+    if score.strict:
+        figures |= {
+            "strict_score": score.strict.value,
+            "strict_score_low": score.strict.low,
+            "strict_score_high": score.strict.high,
+            "strict_ceiling": score.strict.ceiling.value,
+            "strict_epsilon_median": float(np.median(score.strict.quality.epsilons)),
+        }
+    return figures
