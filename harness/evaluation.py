@@ -223,7 +223,6 @@ class _Evaluator:
             self._run,
             submission,
             limits=self.settings.limits,
-            of=self.settings.runs,
             folder=kept,
             key=hmac.digest(self._secret, key.encode(), "sha256"),
             keep_weights=self.settings.keep_weights,

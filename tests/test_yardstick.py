@@ -84,14 +84,14 @@ def test_runs_and_retrainings_take_turns_and_are_done_once(setting, tmp_path):
     order: list[int | str] = []
     pools = []
 
-    def until(count: int) -> Runs:
+    def until(count: int, of: int) -> Runs:
         order.append(count)
         return run(
             yardstick(reference)[0],  # as good a submission as any
             limits=reference.competition.evaluation.limits,
             count=count,
             folder=tmp_path,
-            key="k",
+            key=b"k",
             progress=False,
         )
 
@@ -127,7 +127,7 @@ def test_limits_too_tight_for_an_epoch_leave_it_unknown_and_are_tried_once(setti
         tries.append(args)
         return run(*args, **kwargs)
 
-    _, seconds = in_turn(lambda count: None, counted, tight, 1, tmp_path)  # type: ignore[arg-type]
+    _, seconds = in_turn(lambda count, of: None, counted, tight, 1, tmp_path)  # type: ignore[arg-type]
     assert seconds.size == 0
     assert len(tries) == 1
     assert json.loads((tmp_path / "retrainings.json").read_text()) == {"16": []}
