@@ -10,7 +10,7 @@ import numpy as np
 from harness.competition import LEVELS
 from harness.outputs import Observer
 from harness.pool import Pool
-from harness.sandbox import RunResult
+from harness.sandbox.host import RunResult
 from harness.store import Store, StoreError
 
 TOGETHER = 16  # runs whose outputs are computed in one pass, which halves their time

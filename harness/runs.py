@@ -21,7 +21,7 @@ from harness.device import sharing
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.run_store import TOGETHER, RunStore
-from harness.sandbox import RunResult, Sandbox, WarmParent
+from harness.sandbox.host import RunResult, Server, Zygote
 from harness.store import Content
 from harness.submission import Submission, Verdict
 from harness.workers import HERE, Workers
@@ -47,7 +47,7 @@ class Runs:
 
 def perform(
     submission: Submission,
-    parent: WarmParent,
+    zygote: Zygote,
     observer: Observer,
     limits: Limits,
     count: int,
@@ -64,7 +64,7 @@ def perform(
     Parameters
     ----------
     submission : Submission
-    parent : WarmParent
+    zygote : Zygote
         What the runs are forked from.
     observer : Observer
         Computes the outputs of what the runs return.
@@ -75,7 +75,7 @@ def perform(
     key : str
         Of all that the runs depend on; their seeds follow from it.
     workers : Workers
-        Who does the runs; a cluster's have to be joined, and to share `parent` and `observer`.
+        Who does the runs; a cluster's have to be joined, and to share `zygote` and `observer`.
     keep_weights : bool
         Whether the runs' weights stay when their outputs are computed.
     log : callable
@@ -88,10 +88,10 @@ def perform(
     Verdict
         Of the first run that failed, by its number.
     """
-    job = _Job(submission, parent, observer, limits, key)
+    job = _Job(submission, zygote, observer, limits, key)
     stored = RunStore(folder, keep_weights=keep_weights)
     batches = _batches(count)
-    todo = {b: runs for b in batches if (runs := stored.missing(b, parent.require))}
+    todo = {b: runs for b in batches if (runs := stored.missing(b, zygote.require))}
     if todo:
         missing = sum(map(len, todo.values()))
         if workers.cluster:
@@ -146,7 +146,7 @@ class _Job:
     """What the runs of a submission are made by; see `perform`."""
 
     submission: Submission
-    parent: WarmParent
+    zygote: Zygote
     observer: Observer
     limits: Limits
     key: str
@@ -162,12 +162,12 @@ def _here(
     """Do the missing runs of batches on this machine; gives the seconds of each, in order."""
     runs = [run for missing in todo.values() for run in missing]
     last = {missing[-1]: batch for batch, missing in todo.items()}
-    with Sandbox(job.submission, job.parent, job.limits) as sandbox:
-        log(f"isolation {sandbox.level} {sandbox.missing}".rstrip() + "\n")
+    with Server(job.submission, job.zygote, job.limits) as server:
+        log(f"isolation {server.level} {server.missing}".rstrip() + "\n")
         stop = threading.Event()
         # In order, so that the verdict does not depend on which run happened to fail first.
         results = Parallel(n_jobs=at_once, backend="threading", return_as="generator")(
-            delayed(_run)(stop, sandbox, run, seed(job.key, run), stored) for run in runs
+            delayed(_run)(stop, server, run, seed(job.key, run), stored) for run in runs
         )
         try:
             for run, result in zip(runs, results, strict=True):
@@ -238,17 +238,17 @@ def _batch(batch: range, keep_weights: bool, **made_by: Any) -> _Done:
 
 
 def _run(
-    stop: threading.Event, sandbox: Sandbox, run: int, seed: int, stored: RunStore
+    stop: threading.Event, server: Server, run: int, seed: int, stored: RunStore
 ) -> RunResult | Verdict | None:
     """One run, stored at once if it succeeded; a failed one is never kept, and stops the rest."""
     if stop.is_set():
         return None
     try:
-        result = sandbox.run(seed)
+        result = server.run(seed)
     except Verdict as verdict:
         stop.set()
         return Verdict(verdict.status, f"run {run}: {verdict.message}", verdict.output)
-    stored.put_run(run, result, sandbox.level)
+    stored.put_run(run, result, server.level)
     return result
 
 

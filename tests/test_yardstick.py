@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from harness.runs import Runs, perform
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.yardstick import RUNS, retraining_seconds, yardstick
 from tests.small import small_competition
 
@@ -15,8 +15,8 @@ from tests.small import small_competition
 @pytest.fixture(scope="module")
 def setting(trained):
     reference, observer = small_competition(trained)
-    with WarmParent(reference.inputs) as parent:
-        yield reference, partial(perform, parent=parent, observer=observer)
+    with Zygote(reference.inputs) as zygote:
+        yield reference, partial(perform, zygote=zygote, observer=observer)
 
 
 @pytest.mark.parametrize(("seconds", "epochs"), [(0.5, 3), (1.5, 2), (30.0, 1)])

@@ -1,4 +1,4 @@
-"""Identifiers and treatments, run seed by seed in the sandbox, and what they came to."""
+"""Identifiers and treatments, run seed by seed in the server, and what they came to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.outputs import forward_all
 from harness.reference.flips import Case, Reference
 from harness.repair import scores as scoring
 from harness.runs import seed as run_seed
-from harness.sandbox import Sandbox, WarmParent
+from harness.sandbox.host import Server, Zygote
 from harness.store import Store
 from harness.submission import Submission, Verdict
 
@@ -56,7 +56,7 @@ class Trials:
     Parameters
     ----------
     reference : Reference
-    parent : WarmParent
+    zygote : Zygote
         Its inputs are `blank`.
     folder : Path
         Where what came of trials is stored.
@@ -67,9 +67,9 @@ class Trials:
         K, how many examples are forgotten.
     """
 
-    def __init__(self, reference: Reference, parent: WarmParent, folder: Path) -> None:
+    def __init__(self, reference: Reference, zygote: Zygote, folder: Path) -> None:
         self._reference = reference
-        self._parent = parent
+        self._zygote = zygote
         self._stored = Store(folder)
         self.count = reference.competition.evaluation.forget
 
@@ -162,8 +162,8 @@ class Trials:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 inputs = write_inputs(Path(folder), splits, case.weights)
-                with Sandbox(submission, self._parent, limits, inputs=inputs) as sandbox:
-                    result = sandbox.run(run_seed(key, case.seed))
+                with Server(submission, self._zygote, limits, inputs=inputs) as server:
+                    result = server.run(run_seed(key, case.seed))
         except Verdict as verdict:
             raise Verdict(
                 verdict.status, f"seed {case.seed}: {verdict.message}", verdict.output
@@ -200,7 +200,7 @@ class Trials:
 
 
 def write_inputs(folder: Path, splits: dict[str, Columns], weights: dict[str, np.ndarray]) -> Path:
-    """The files of `harness.sandbox.policy.OWN_INPUTS`, in `folder`."""
+    """The files of `harness.sandbox.walls.policy.OWN_INPUTS`, in `folder`."""
     for name, columns in (splits | {"original": weights}).items():
         arrays = {key: np.asarray(column, order="C") for key, column in columns.items()}
         save_file(arrays, folder / f"{name}.safetensors")
@@ -208,7 +208,7 @@ def write_inputs(folder: Path, splits: dict[str, Columns], weights: dict[str, np
 
 
 def blank(folder: Path, reference: Reference) -> Path:
-    """Inputs for the warm parent, which all runs share: without any label and any training."""
+    """Inputs for the zygote, which all runs share: without any label and any training."""
     competition = reference.competition
     model = competition.model
     torch.manual_seed(0)

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from harness.competition import LEVELS, Limits
-from harness.sandbox import Sandbox, isolation_level, walls
+from harness.sandbox.host import Server, isolation_level
+from harness.sandbox.walls import files
 from harness.submission import VERDICTS, Verdict
 from tests.sandbox.small import at_level, several
 from tests.sandbox.test_levels import as_ordinary_user, without_user_namespaces
@@ -34,7 +35,7 @@ MARK = "evil-process"
 # either the one or the other.
 WITHOUT = Path("/proc/sys/user/max_user_namespaces").read_text() == "0\n"
 _WEAKER = ("full", "partial", "landlock")
-README = walls.PACKAGE.parent / "README.md"
+README = files.PACKAGE.parent / "README.md"
 KINDS = {"full": "full", "landlock" if WITHOUT else "partial": "partial", "none": "none"}
 
 # What an attack can `import target` for: where its targets are, and how to mark a process.
@@ -91,7 +92,7 @@ def targets() -> Iterator[dict[str, Any]]:
             "tcp": tcp.getsockname()[1],
             "udp": udp.getsockname()[1],
             "evaluator": os.getpid(),
-            "repository": str(walls.PACKAGE.parent),
+            "repository": str(files.PACKAGE.parent),
             "processes": LIMITS.processes,
             "scratch_mb": LIMITS.scratch_mb,
         }
@@ -110,15 +111,15 @@ def attack(
         patch.setenv("HOST_SECRET", "unguessable")
 
         @functools.cache
-        def sandbox(level: str, limits: Limits) -> Sandbox:
+        def sandbox(level: str, limits: Limits) -> Server:
             return stack.enter_context(at_level(level, submission, inputs, limits))
 
         yield lambda level, name, limits: run(sandbox(level, limits), seeds[name])
 
 
-def run(sandbox: Sandbox, seed: int) -> tuple[str, str, str]:
+def run(server: Server, seed: int) -> tuple[str, str, str]:
     try:
-        return "harmless", "", sandbox.run(seed).output
+        return "harmless", "", server.run(seed).output
     except Verdict as verdict:
         return verdict.status, verdict.message, verdict.output
 
@@ -186,7 +187,7 @@ def test_without_user_namespaces_the_attacks_end_as_their_headers_say(inputs: Pa
         [*as_ordinary_user(inputs), *without_user_namespaces(), *these],
         capture_output=True,
         text=True,
-        cwd=walls.PACKAGE.parent,
+        cwd=files.PACKAGE.parent,
     )
     assert done.returncode == 0, done.stdout
     assert f"\n{sum(kind == 'landlock' for _, kind, *_ in CLAIMS)} passed" in done.stdout

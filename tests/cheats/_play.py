@@ -9,7 +9,7 @@ from harness.epsilon import forgetting_quality
 from harness.outputs import Observer
 from harness.reference.pools import Reference
 from harness.runs import perform
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.scoring import Score, score
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ def player(
     def play(path: Path) -> Score:
         runs = perform(
             submissions.read(path),
-            parent,
+            zygote,
             observer,
             reference.competition.evaluation.limits,
             len(retrained),
@@ -37,7 +37,7 @@ def player(
         )
         return score(runs.pool, retrained, ceiling, labels)
 
-    with WarmParent(reference.inputs) as parent:
+    with Zygote(reference.inputs) as zygote:
         yield play
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import Sandbox, WarmParent, cgroup
+from harness.sandbox.host import Server, Zygote, cgroup
 from harness.submission import Verdict
 from tests.sandbox.small import LIMITS, several
 
@@ -48,13 +48,13 @@ def test_a_group_of_an_evaluator_that_is_gone_is_removed_by_the_next(group: Path
 @pytest.mark.usefixtures("group")
 def test_the_kernel_ends_a_run_before_it_has_taken_more_than_its_limit(inputs: Path) -> None:
     submission, seeds = several(CASES)
-    with WarmParent(inputs) as parent, Sandbox(submission, parent, LIMITS) as sandbox:
+    with Zygote(inputs) as zygote, Server(submission, zygote, LIMITS) as server:
         with pytest.raises(Verdict, match="out of memory") as caught:
-            sandbox.run(seeds["a burst of memory"])
-        if sandbox.level == "full":
-            assert sandbox.run(seeds["its own group"]).output == "['0::/']\n"
+            server.run(seeds["a burst of memory"])
+        if server.level == "full":
+            assert server.run(seeds["its own group"]).output == "['0::/']\n"
         groups = [*Path("/sys/fs/cgroup").rglob(f"unlearning-{os.getpid()}-*")]
-        assert len(groups) == 2  # the fixture's and the warm parent's
+        assert len(groups) == 2  # the fixture's and the zygote's
         assert not [run for group in groups for run in group.glob("run-*")]
     assert len([group for group in groups if group.exists()]) == 1
     peak = re.search(r"the peak seen (\d+) MiB", caught.value.message)

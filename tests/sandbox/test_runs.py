@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.sandbox import RunResult, Sandbox, WarmParent
+from harness.sandbox.host import RunResult, Server, Zygote
 from tests.sandbox.small import FORGET, LIMITS, RETAIN, VALIDATION, several
 
 CASES = {
@@ -128,11 +128,11 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def run(parent: WarmParent) -> Iterator[Callable[..., RunResult]]:
+def run(zygote: Zygote) -> Iterator[Callable[..., RunResult]]:
     """Run a case, with a seed of its own."""
     submission, cases = several(CASES)
-    with Sandbox(submission, parent, LIMITS) as sandbox:
-        yield lambda case, seed=0: sandbox.run(1000 * seed + cases[case])
+    with Server(submission, zygote, LIMITS) as server:
+        yield lambda case, seed=0: server.run(1000 * seed + cases[case])
 
 
 def same(a: RunResult, b: RunResult) -> bool:
@@ -182,9 +182,9 @@ def test_runs_at_the_same_time_do_not_mix(run: Callable[..., RunResult]) -> None
 
 
 def test_runs_at_the_same_time_have_their_own_limit_of_processes(
-    run: Callable[..., RunResult], parent: WarmParent
+    run: Callable[..., RunResult], zygote: Zygote
 ) -> None:
-    if parent.isolation[0] != "full":
+    if zygote.isolation.level != "full":
         pytest.skip("without a user namespace of its own, a run shares the limit of its user")
     with ThreadPoolExecutor(2) as pool:
         counts = [pool.submit(run, "all the processes it may have", seed) for seed in (1, 2)]

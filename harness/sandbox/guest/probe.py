@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.sandbox.guest_walls import Walls
+from harness.sandbox.walls import WALLS, Walls
 
 _SECCOMP_FILTER = "2"
 _MOMENT = 1.0  # seconds in which a namespace ends what is left in it
@@ -22,7 +22,7 @@ def main(setup_fd: int) -> None:
     """Print, as JSON, which attempts succeeded."""
     with os.fdopen(setup_fd) as file:
         setup = json.load(file)
-    walls = Walls(setup["level"], setup["visible"], memory_mb=256, scratch_mb=1, processes=16)
+    walls = WALLS[setup["walls"]](setup["visible"], memory_mb=256, scratch_mb=1, processes=16)
     report, tell = os.pipe()
     lingering, linger = os.pipe()
     pid = walls.fork()
@@ -59,7 +59,7 @@ def _be_a_run(walls: Walls, setup: dict[str, Any], tell: int, linger: int) -> No
 
 
 def _attempts(setup: dict[str, Any]) -> dict[str, Callable[[], object]]:
-    """Each raises OSError where it is stopped; the names are those of `levels`."""
+    """Each raises OSError where it is stopped; the names are those of `host.levels`."""
     return {
         "read files": lambda: Path(setup["hidden"]).read_bytes(),
         "write files": lambda: _write(Path(setup["outside"])),

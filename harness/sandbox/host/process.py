@@ -1,4 +1,4 @@
-"""The host's side of a process within walls: started, given a competition's data, ended."""
+"""The zygote's process as the host sees it: started, given a competition's data, ended."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.sandbox import cgroup, levels, policy, walls
-from harness.sandbox.errors import SandboxError
-from harness.sandbox.streams import clean
+from harness.sandbox.host import cgroup, levels
+from harness.sandbox.host.errors import SandboxError
+from harness.sandbox.host.streams import clean
+from harness.sandbox.walls import Walls, files, policy
 
-PATIENCE = 10.0  # seconds that a guest has to end by itself
+PATIENCE = 10.0  # seconds that zygote and server have to end by itself
 
 
-class Guest:
-    """A process that imports torch behind walls, then waits for a competition's data.
+class Process:
+    """A zygote: a process that imports torch behind walls, then waits for a competition's data.
 
     It starts at once, and nobody waits for it: what starts it first thing has the seconds that
     it takes for its own imports.
 
     Parameters
     ----------
-    level : str, optional
-        "full", "partial" or "none"; the best that this machine has if None.
+    walls : type of Walls, optional
+        The best that hold on this machine if None.
     """
 
-    def __init__(self, level: str | None = None) -> None:
-        self.level = level = level or levels.isolation_level()[0]
+    def __init__(self, walls: type[Walls] | None = None) -> None:
+        self.walls = walls = walls or levels.best().walls
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Kept in memory, so that nothing is left on disk whatever happens.
         self._complaints = os.fdopen(os.memfd_create("complaints"), "rb")
@@ -39,17 +40,17 @@ class Guest:
         with contextlib.ExitStack() as stack:
             stack.enter_context(theirs)
             group = self._make_group(stack)
-            files = walls.open_files(stack, walls.guest_files()) if level == "full" else {}
+            visible = files.visible()
             setup = stack.enter_context(
-                walls.in_memory({"level": level, "visible": walls.visible(), "group": group})
+                files.in_memory({"walls": walls.name, "visible": visible, "group": group})
             )
-            line, environment = walls.command(
-                level,
-                "harness.sandbox.guest",
+            line, environment, descriptors = walls.command(
+                "harness.sandbox.guest.zygote",
                 [str(theirs.fileno()), str(setup.fileno())],
-                files,
+                visible,
+                stack,
             )
-            passed = [theirs.fileno(), setup.fileno(), *files.values()]
+            passed = [theirs.fileno(), setup.fileno(), *descriptors]
             if self._group and group:
                 line = cgroup.command(self._group) + line
                 passed.append(group)
@@ -61,11 +62,11 @@ class Guest:
                 stdout=self._complaints,
                 stderr=self._complaints,
                 pass_fds=passed,
-                # Ctrl-C in a terminal is for the host, which then ends the guest.
+                # Ctrl-C in a terminal is for the host, which then ends the zygote.
                 start_new_session=True,
             )
 
-    def __enter__(self) -> Guest:
+    def __enter__(self) -> Process:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,19 +77,19 @@ class Guest:
         """Whether it can be sent anything."""
         return not self._complaints.closed and self._process.poll() is None
 
-    def suits(self, inputs: Path, level: str) -> bool:
-        """Whether it can serve a competition with this data, at this level."""
+    def suits(self, inputs: Path, walls: type[Walls]) -> bool:
+        """Whether it can serve a competition with this data, behind these walls."""
         # A driver may make a GPU's device files only when the host first uses it.
         fits = self._inputs == inputs if self._inputs else self._gpus == policy.gpu_devices()
-        return self.alive and fits and self.level == level
+        return self.alive and fits and self.walls is walls
 
     def load(self, inputs: Path) -> None:
-        """Send it a competition's data, once; `WarmParent` says what is in the folder."""
+        """Send it a competition's data, once; `Zygote` says what is in the folder."""
         if self._inputs:
             return
         with contextlib.ExitStack() as stack:
-            files = walls.open_files(stack, {n: inputs / n for n in policy.INPUT_FILES})
-            self.send(b"inputs", [*files.values()])
+            opened = files.opened(stack, {n: inputs / n for n in policy.INPUT_FILES})
+            self.send(b"inputs", [*opened.values()])
         self._inputs = inputs
 
     def send(self, message: bytes, descriptors: Sequence[int]) -> None:

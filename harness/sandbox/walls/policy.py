@@ -38,25 +38,8 @@ _DEVICE_LINKS = {
     "/dev/stderr": "/proc/self/fd/2",
 }
 
-# The files of this package that run inside; the rest of the repository is absent. Of data and
-# sandbox no __init__.py, which would import the host's side: inside they are bare folders.
-GUEST_FILES = (
-    "__init__.py",
-    "models.py",
-    "data/batches.py",
-    "sandbox/policy.py",
-    "sandbox/cgroup.py",
-    "sandbox/kernel.py",
-    "sandbox/seccomp.py",
-    "sandbox/landlock.py",
-    "sandbox/guest.py",
-    "sandbox/guest_server.py",
-    "sandbox/guest_memory.py",
-    "sandbox/guest_walls.py",
-    "sandbox/guest_run.py",
-    "sandbox/guest_errors.py",
-    "sandbox/guest_probe.py",
-)
+# The guest's own program, copied in; the rest of the repository is absent.
+GUEST = "/guest"
 
 # The competition's data for participants, copied in, so that modes and owners do not matter.
 INPUTS = "/inputs"
@@ -70,7 +53,7 @@ INPUT_FILES = (
     "empty.txt",
 )
 
-# What a submission may have of its own, in the place of the warm parent's.
+# What a submission may have of its own, in the place of the zygote's.
 OWN_INPUTS = (
     "original.safetensors",
     "retain.safetensors",
@@ -111,7 +94,7 @@ def environment(guest_path: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         # The same seed has to give the same weights, so sets must iterate alike.
         "PYTHONHASHSEED": "0",
-        # The warm parent must stay single-threaded: it forks, and unshare() refuses threads.
+        # Zygote and server must stay single-threaded: they fork, and unshare() refuses threads.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",

@@ -1,4 +1,4 @@
-"""Inside: the warm parent, which loads once, and its forks, which serve a submission each.
+"""Inside: the zygote, which loads once, and its forks, the servers, one for each submission.
 
 They are trusted and never execute submitted code: an at-fork hook there could count the runs.
 """
@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.sandbox import kernel, policy
-from harness.sandbox.cgroup import RunGroups
-from harness.sandbox.guest_server import RESULT, Server
-from harness.sandbox.guest_walls import Walls, go_on_in_child, show
+from harness.sandbox.guest.groups import RunGroups
+from harness.sandbox.guest.server import RESULT, Server
+from harness.sandbox.walls import WALLS, Walls, kernel, policy
+from harness.sandbox.walls.forks import go_on_in_child
 
 if TYPE_CHECKING:
-    from harness.sandbox.guest_run import Start
+    from harness.sandbox.guest.run import Start
 
 Fds = Sequence[int]
 
@@ -38,24 +38,23 @@ def main(control_fd: int, setup_fd: int) -> None:
         A SOCK_SEQPACKET socket. The first message brings descriptors of `policy.INPUT_FILES`, each
         further one those that `serve` takes.
     setup_fd : int
-        JSON, written by `harness.sandbox.process`.
+        JSON, written by `host.process`.
     """
     with os.fdopen(setup_fd) as file:
         setup = json.load(file)
-    if setup["level"] == "full":
-        # bubblewrap waits outside for this process and must not leave it behind.
-        kernel.die_with_parent(signal.SIGKILL)
+    walls = WALLS[setup["walls"]]
+    walls.begin()
     # Not `with`: it would be closed before an error is printed, which the host then reads too soon.
     control = socket.socket(fileno=control_fd)
     if _left_alone(control):  # by a host that went before it could take this process along
         return
     # Late, so that all of torch's import happens in one place.
-    from harness.sandbox.guest_run import draw_bars_as_text, import_training
+    from harness.sandbox.guest.run import draw_bars_as_text, import_training
 
     import_training()
     draw_bars_as_text()
     kernel.use_huge_pages()
-    start = _load(control, setup["level"])
+    start = _load(control, walls)
     submission = _next_submission(control) if start else None
     control.close()
     if start and submission:
@@ -75,11 +74,11 @@ def serve(
     Parameters
     ----------
     setup : dict
-        As the warm parent got it.
+        As the zygote got it.
     control : int
         A SOCK_SEQPACKET socket; see `Server`.
     submission : int
-        JSON, written by `harness.sandbox.sandbox`.
+        JSON, written by `host.server`.
     complaints : int
         Where errors of our own are printed to.
     *inputs : int
@@ -97,16 +96,16 @@ def serve(
     _leave_threads()
     limits = job["limits"]
     bounds = limits["memory_mb"], limits["scratch_mb"], limits["processes"]
-    walls = Walls(setup["level"], setup["visible"], *bounds)
+    walls = WALLS[setup["walls"]](setup["visible"], *bounds)
     groups = RunGroups(setup["group"], *bounds) if setup["group"] else None
     requests = socket.socket(fileno=control)
     with contextlib.suppress(BrokenPipeError):  # the host may be gone, as serve() will see
-        requests.send(json.dumps({"scratch": "" if walls.namespaces else walls.scratch}).encode())
+        requests.send(json.dumps({"scratch": "" if walls.contained else walls.scratch}).encode())
     seed = Server(requests, walls, groups, limits["seconds"], limits["memory_mb"]).serve()
     if seed is None:
         walls.tear_down()
     else:
-        from harness.sandbox.guest_run import execute
+        from harness.sandbox.guest.run import execute
 
         execute(start, job, seed, RESULT)
 
@@ -118,16 +117,15 @@ def _left_alone(control: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def _load(control: socket.socket, level: str) -> Start | None:
+def _load(control: socket.socket, walls: type[Walls]) -> Start | None:
     """What all runs start from, when the host has sent it; None if the host is gone."""
-    from harness.sandbox.guest_run import Start
+    from harness.sandbox.guest.run import Start
 
     _, fds, _, _ = socket.recv_fds(control, 64, len(policy.INPUT_FILES))
     if not fds:
         return None
     files = dict(zip(policy.INPUT_FILES, map(_content, fds), strict=True))
-    if level == "full":
-        show(files, policy.INPUTS)
+    walls.show(files)
     start = Start.load(files)
     del files  # the tensors are copies
     _freeze()

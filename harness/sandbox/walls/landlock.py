@@ -1,14 +1,16 @@
-"""File access limited by the kernel to named paths (Landlock), where there is no mount wall."""
+"""Walls of Landlock and seccomp: the kernel limits file access to named paths."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.sandbox import kernel
+from harness.sandbox.walls import kernel, policy, seccomp
+from harness.sandbox.walls.plain import InOneWorld
+from harness.sandbox.walls.restrict import let_go, restrict
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_QUERY, _PATH_BENEATH = 1, 1
@@ -23,6 +25,42 @@ _TCP_BIND_AND_CONNECT = 3  # from version 4
 _ABSTRACT_SOCKETS_AND_SIGNALS = 3  # from version 6
 
 
+class Landlock(InOneWorld):
+    """Where there are no namespaces: files and system calls are limited, processes are seen."""
+
+    name = "landlock"
+    level = "partial"
+
+    def __init__(
+        self, visible: Sequence[str], memory_mb: int, scratch_mb: int, processes: int
+    ) -> None:
+        super().__init__(visible, memory_mb, scratch_mb, processes)
+        self._filter = seccomp.program(own_network=False, own_files=False)
+
+    def enter(self, keep: Sequence[int]) -> None:
+        let_go(keep)
+        self._enter_own_folder()
+        confine(self._visible, signals=True)
+        restrict(self._limits, self._filter)
+
+
+def confine(visible: Iterable[str], signals: bool) -> None:
+    """Leave this process the policy's files, `visible` folders, and the one that it is in.
+
+    Parameters
+    ----------
+    visible : iterable of str
+        What may be read besides.
+    signals : bool
+        Whether to forbid signals and abstract sockets to processes outside (from version 6).
+    """
+    _limit_files(
+        read=[*policy.SYSTEM, *policy.ROOT_LINKS, *visible, "/proc"],
+        write=[*policy.DEVICES, *policy.gpu_devices(), "/dev/shm", str(Path.cwd())],
+        signals=signals,
+    )
+
+
 def version() -> int:
     """Of the kernel's interface; 0 where there is none."""
     try:
@@ -31,7 +69,7 @@ def version() -> int:
         return 0
 
 
-def restrict(read: Iterable[str], write: Iterable[str], signals: bool) -> None:
+def _limit_files(read: Iterable[str], write: Iterable[str], signals: bool) -> None:
     """Leave this process, and all that it will start, these paths and nothing else.
 
     Parameters

@@ -10,19 +10,19 @@ import functools
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.competition import LEVELS
-from harness.sandbox import walls
-from harness.sandbox.errors import SandboxError
+from harness.sandbox.host.errors import SandboxError
+from harness.sandbox.walls import BACKENDS, Walls, files
 
 VARIABLE = "UNLEARNING_ISOLATION"
 
-# What a level has to stop to be called so; `guest_probe` tries all of them.
+# What a level has to stop to be called so; `guest.probe` tries all of them.
 _STOPS = {
     "full": {
         "read files",
@@ -44,58 +44,81 @@ _STOPS = {
 }
 
 
-def isolation_level() -> tuple[str, str]:
-    """The best level that holds on this machine.
+@dataclass(frozen=True)
+class Isolation:
+    """The best walls that hold on this machine.
 
-    Returns
-    -------
-    level : str
-        "full", "partial" or "none".
+    Attributes
+    ----------
+    walls : type of Walls
     missing : str
-        Why it is not full and how to get there, in one line; empty when it is full.
+        Why the level is not full and how to get there, in one line; empty when it is full.
     """
+
+    walls: type[Walls]
+    missing: str
+
+    @property
+    def level(self) -> str:
+        """ "full", "partial" or "none"."""
+        return self.walls.level
+
+
+def best(require: str = "none") -> Isolation:
+    """Probe the backends, the strongest first.
+
+    Raises
+    ------
+    SandboxError
+        If the level is lower than required.
+    """
+    found = _best()
+    if LEVELS.index(found.level) < LEVELS.index(require):
+        raise SandboxError(
+            f"isolation {require!r} is required, but only {found.level!r} holds: {found.missing}"
+        )
+    return found
+
+
+def isolation_level() -> tuple[str, str]:
+    """Level and what is missing of `best`."""
+    found = best()
+    return found.level, found.missing
+
+
+def _best() -> Isolation:
     ceiling = os.environ.get(VARIABLE, "full")
     if ceiling not in LEVELS:
         raise SandboxError(f"{VARIABLE}={ceiling!r} is none of {', '.join(LEVELS)}")
     missing = "" if ceiling == "full" else f"{VARIABLE}={ceiling} asks for no more"
-    for level in ("full", "partial"):
-        if LEVELS.index(level) <= LEVELS.index(ceiling):
-            failure = _failure(level)
-            if not failure:
-                return level, missing
-            missing = missing or failure
-    return "none", missing
-
-
-def at_least(require: str) -> tuple[str, str]:
-    """As `isolation_level`, but refuses a level below `require`."""
-    level, missing = isolation_level()
-    if LEVELS.index(level) < LEVELS.index(require):
-        raise SandboxError(
-            f"isolation {require!r} is required, but only {level!r} holds: {missing}"
-        )
-    return level, missing
+    *guarded, unguarded = (w for w in BACKENDS if LEVELS.index(w.level) <= LEVELS.index(ceiling))
+    for walls in guarded:
+        failure = _failure(walls)
+        if not failure:
+            return Isolation(walls, missing)
+        missing = missing or failure
+    return Isolation(unguarded, missing)
 
 
 @functools.cache
-def _failure(level: str) -> str:
-    """Why `level` does not hold here; empty if it does."""
-    if level == "full":
-        for program, package in (("bwrap", "bubblewrap"), ("setpriv", "util-linux")):
-            if shutil.which(program) is None and (program == "bwrap" or os.geteuid() == 0):
-                return f"{package} is not installed (Debian, Ubuntu: apt-get install {package})"
-    got = _probe(level)
+def _failure(walls: type[Walls]) -> str:
+    """Why these walls do not hold here; empty if they do."""
+    if lacking := walls.lacking():
+        return lacking
+    got = _probe(walls)
     if got.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        raise SandboxError(f"the probe of level {level!r} was killed: run the same command again")
+        raise SandboxError(
+            f"the probe of level {walls.level!r} was killed: run the same command again"
+        )
     if got.returncode:
         complaint = (got.stderr.strip().splitlines() or ["no message"])[-1]
         return f"it cannot be set up: {complaint}{_remedy()}"
-    if won := _STOPS[level] & set(json.loads(got.stdout)):
+    if won := _STOPS[walls.level] & set(json.loads(got.stdout)):
         return f"a run could {', '.join(sorted(won))}"
     return ""
 
 
-def _probe(level: str) -> subprocess.CompletedProcess:
+def _probe(walls: type[Walls]) -> subprocess.CompletedProcess:
     """Put up a run's walls and attack from within; stdout lists the attacks that worked."""
     abstract = f"unlearning-{secrets.token_hex(8)}"
     with contextlib.ExitStack() as stack:
@@ -104,10 +127,10 @@ def _probe(level: str) -> subprocess.CompletedProcess:
         unix.bind("\0" + abstract)
         unix.listen()
         setup = stack.enter_context(
-            walls.in_memory(
+            files.in_memory(
                 {
-                    "level": level,
-                    "visible": walls.visible(),
+                    "walls": walls.name,
+                    "visible": (visible := files.visible()),
                     "hidden": "/etc/passwd",  # anyone may read it, so only walls hide it
                     "outside": f"/var/tmp/{abstract}",
                     "port": listener.getsockname()[1],
@@ -116,16 +139,14 @@ def _probe(level: str) -> subprocess.CompletedProcess:
                 }
             )
         )
-        files = walls.open_files(stack, walls.guest_files()) if level == "full" else {}
-        line, environment = walls.command(
-            level, "harness.sandbox.guest_probe", [str(setup.fileno())], files
-        )
+        module, arguments = "harness.sandbox.guest.probe", [str(setup.fileno())]
+        line, environment, descriptors = walls.command(module, arguments, visible, stack)
         try:
             return subprocess.run(
                 line,
                 env=environment,
                 cwd="/",
-                pass_fds=[setup.fileno(), *files.values()],
+                pass_fds=[setup.fileno(), *descriptors],
                 capture_output=True,
                 text=True,
                 timeout=60,

@@ -7,7 +7,7 @@ import errno
 import os
 import struct
 
-from harness.sandbox import kernel, policy
+from harness.sandbox.walls import kernel, policy
 
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _SYS_SECCOMP = (317, 277)

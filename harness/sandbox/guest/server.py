@@ -1,4 +1,4 @@
-"""Inside: the warm parent's loop, which forks a run on request, watches it and ends it."""
+"""Inside: a server's loop, which forks a run on request, watches it and ends it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import socket
 import time
 from dataclasses import dataclass, field
 
-from harness.sandbox import guest_memory, policy
-from harness.sandbox.cgroup import RunGroups
-from harness.sandbox.guest_walls import Walls
+from harness.sandbox.guest import memory
+from harness.sandbox.guest.groups import RunGroups
+from harness.sandbox.walls import Walls, policy
 
 _READY = b"ready"
 RESULT = 3  # a run's descriptor for its result
 
 
 @dataclass
-class _Run:
+class Run:
     """A child, and our ends of what ties it to the host and to us."""
 
     pid: int
@@ -69,7 +69,7 @@ class Server:
         self.groups = groups
         self.seconds = seconds
         self.memory_mb = memory_mb
-        self.runs: dict[int, _Run] = {}  # by each of their descriptors
+        self.runs: dict[int, Run] = {}  # by each of their descriptors
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
@@ -118,7 +118,7 @@ class Server:
             return True
         for fd in (result, output, tell):
             os.close(fd)
-        run = _Run(pid, os.pidfd_open(pid), status, ready, group)
+        run = Run(pid, os.pidfd_open(pid), status, ready, group)
         self.poll.register(run.exited, select.POLLIN)
         self.poll.register(run.ready, select.POLLIN)
         self.poll.register(run.status, 0)  # an error says that the host has closed its end
@@ -143,7 +143,7 @@ class Server:
             os.write(tell, f"{type(error).__name__}: {error}"[:1000].encode())
             os._exit(1)
 
-    def _attend(self, run: _Run, fd: int) -> None:
+    def _attend(self, run: Run, fd: int) -> None:
         if fd == run.ready:
             self._hear(run)
         elif fd == run.exited:
@@ -151,7 +151,7 @@ class Server:
         else:
             self._kill(run, "abandoned")
 
-    def _hear(self, run: _Run) -> None:
+    def _hear(self, run: Run) -> None:
         text = os.read(run.ready, 4096)
         self._forget(run.ready)
         if text == _READY:
@@ -159,7 +159,7 @@ class Server:
         else:
             run.fault = text.decode() or "the child died before its walls stood"
 
-    def _watch(self, run: _Run) -> None:
+    def _watch(self, run: Run) -> None:
         """End a run that has had its time or takes too much memory."""
         if run.started is None:
             return
@@ -170,19 +170,19 @@ class Server:
         if now - run.looked < policy.WATCH_SECONDS / 2:
             return  # something happened to another run
         run.looked = now
-        used_mb = guest_memory.used_mb(run.pid, self.memory_mb)
+        used_mb = memory.used_mb(run.pid, self.memory_mb)
         run.peak_mb = max(run.peak_mb, used_mb)
         if used_mb > self.memory_mb:
             self._kill(run, "out_of_memory")
 
-    def _kill(self, run: _Run, reason: str) -> None:
+    def _kill(self, run: Run, reason: str) -> None:
         if run.reason:
             return  # it is on its way out
         run.reason = reason
         self.poll.unregister(run.status)
         signal.pidfd_send_signal(run.exited, signal.SIGKILL)
 
-    def _finish(self, run: _Run) -> None:
+    def _finish(self, run: Run) -> None:
         if run.started is None and not run.fault:
             self._hear(run)
         seconds = time.monotonic() - (run.started or time.monotonic())
@@ -214,13 +214,11 @@ class Server:
 
     def _end_orphans(self) -> None:
         """Where no namespace ends a run's daemons, they have become our children."""
-        if self.walls.namespaces:
+        if self.walls.contained:
             return
         alive = {run.pid for run in self.runs.values()}
         while (
-            orphans := {
-                pid for pid, parent in guest_memory.parents().items() if parent == os.getpid()
-            }
+            orphans := {pid for pid, parent in memory.parents().items() if parent == os.getpid()}
             - alive
         ):
             for pid in orphans:

@@ -1,4 +1,4 @@
-"""The host's side of a submission: asks for runs and judges what comes back."""
+"""The host's side of a submission's server: asks for runs and judges what comes back."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from harness.competition import Limits
-from harness.sandbox import policy, weights
-from harness.sandbox.errors import SandboxError
-from harness.sandbox.parent import WarmParent
-from harness.sandbox.process import PATIENCE
-from harness.sandbox.streams import Stream, clean, drain
+from harness.sandbox.host import weights
+from harness.sandbox.host.errors import SandboxError
+from harness.sandbox.host.process import PATIENCE
+from harness.sandbox.host.streams import Stream, clean, drain
+from harness.sandbox.host.zygote import Zygote
+from harness.sandbox.walls import policy
 from harness.submission import FUNCTIONS, VERDICTS, Submission, Verdict
 
 _STATUS_BYTES = 1 << 16
@@ -49,7 +50,7 @@ class RunResult:
     peak_memory_mb: float
 
 
-class Sandbox:
+class Server:
     """What runs one submission again and again, each time in a fresh fork of a warm process.
 
     No run knows of the others. `run` may be called from several threads at once.
@@ -58,12 +59,12 @@ class Sandbox:
     ----------
     submission : Submission
         What to run; only its `source` matters, not the file.
-    parent : WarmParent
+    zygote : Zygote
         What to fork from.
     limits : Limits
         What a run may use.
     inputs : Path, optional
-        A folder with this submission's own `policy.OWN_INPUTS`; the parent's if None.
+        A folder with this submission's own `policy.OWN_INPUTS`; the zygote's if None.
 
     Attributes
     ----------
@@ -75,21 +76,21 @@ class Sandbox:
     Raises
     ------
     SandboxError
-        If the level is lower than required, or the parent does not start.
+        If the level is lower than required, or the zygote does not start.
     """
 
     def __init__(
         self,
         submission: Submission,
-        parent: WarmParent,
+        zygote: Zygote,
         limits: Limits,
         *,
         inputs: Path | None = None,
     ) -> None:
-        self.level, self.missing = parent.isolation
-        self._parent = parent
+        self.level, self.missing = zygote.isolation.level, zygote.isolation.missing
+        self._zygote = zygote
         self._limits = limits
-        folder = inputs or parent.inputs
+        folder = inputs or zygote.inputs
         self._wanted = weights.expected(folder / "original.safetensors")
         self._function = submission.function
         if self._function == "identify":
@@ -107,7 +108,7 @@ class Sandbox:
         with contextlib.ExitStack() as stack:
             paths = [inputs / name for name in policy.OWN_INPUTS] if inputs else []
             own = [stack.enter_context(path.open("rb")).fileno() for path in paths]
-            self._control = parent.serve(setup, self._complaints.fileno(), own)
+            self._control = zygote.serve(setup, self._complaints.fileno(), own)
         try:
             hello = self._control.recv(4096)
             if not hello:
@@ -117,7 +118,7 @@ class Sandbox:
             self.close()
             raise
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Server:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -170,7 +171,7 @@ class Sandbox:
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
         if not self._ended():
-            self._parent.kill()
+            self._zygote.kill()
         self._control.close()
         self._complaints.close()
         if self._scratch:  # the guest removes it, unless it was killed
@@ -249,7 +250,7 @@ class Sandbox:
             text = self._complaints.read().decode(errors="replace")
         except ValueError:  # closed, perhaps by another thread just now
             return "it was closed"
-        return clean(text[-4000:]).strip() or self._parent.why()
+        return clean(text[-4000:]).strip() or self._zygote.why()
 
 
 def _reported(content: bytes) -> Verdict:

@@ -7,7 +7,7 @@ import re
 import select
 import time
 
-from harness.sandbox.errors import SandboxError
+from harness.sandbox.host.errors import SandboxError
 
 _CHUNK = 1 << 16
 # Control characters but newline and tab, and what turns text around.

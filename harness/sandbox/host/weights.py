@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.sandbox.policy import HEADER_BYTES
+from harness.sandbox.walls.policy import HEADER_BYTES
 from harness.submission import Verdict
 
 _DTYPES = {

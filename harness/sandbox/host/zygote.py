@@ -1,4 +1,4 @@
-"""The host's side of the warm parent: loaded once, it serves one submission after another."""
+"""The host's side of the zygote: loaded once, it serves one submission after another."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.sandbox import levels, walls
-from harness.sandbox.errors import SandboxError
-from harness.sandbox.process import Guest
+from harness.sandbox.host import levels
+from harness.sandbox.host.errors import SandboxError
+from harness.sandbox.host.process import Process
+from harness.sandbox.walls import files
 
 
-class WarmParent:
+class Zygote:
     """A process within walls that has torch and a competition's data loaded.
 
     It is trusted and never executes submitted code: each submission gets a fork of it, and each
@@ -29,14 +30,16 @@ class WarmParent:
         `.safetensors`.
     require : str
         The lowest isolation level that will do.
-    guest : Guest, optional
-        The process, where it was started ahead; it is closed with this.
+    process : Process, optional
+        Where it was started ahead; it is closed with this.
     """
 
-    def __init__(self, inputs: Path, *, require: str = "none", guest: Guest | None = None) -> None:
+    def __init__(
+        self, inputs: Path, *, require: str = "none", process: Process | None = None
+    ) -> None:
         self.inputs = inputs
         self.require = require
-        self._guest = guest
+        self._process = process
         self._starting = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -51,22 +54,22 @@ class WarmParent:
             (inputs / name).write_bytes(content)
         self.__init__(inputs, require=state["require"])  # type: ignore[misc]
 
-    def __enter__(self) -> WarmParent:
+    def __enter__(self) -> Zygote:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     @functools.cached_property
-    def isolation(self) -> tuple[str, str]:
-        """The level, and why it is not full and how to get it; empty when it is full.
+    def isolation(self) -> levels.Isolation:
+        """The walls that the runs are behind.
 
         Raises
         ------
         SandboxError
             If the level is lower than required.
         """
-        return levels.at_least(self.require)
+        return levels.best(self.require)
 
     def serve(
         self, setup: dict[str, Any], complaints: int, inputs: Sequence[int] = ()
@@ -76,11 +79,11 @@ class WarmParent:
         Parameters
         ----------
         setup : dict
-            What `harness.sandbox.guest.serve` wants to know.
+            What `harness.sandbox.guest.zygote.serve` wants to know.
         complaints : int
             A descriptor for what it prints.
         inputs : sequence of int
-            Descriptors of the `policy.OWN_INPUTS` that take the place of the parent's, if any.
+            Descriptors of the `policy.OWN_INPUTS` that take the place of the zygote's, if any.
 
         Returns
         -------
@@ -88,11 +91,11 @@ class WarmParent:
             Its end of life is the server's too; its first message says that the server stands.
         """
         with self._starting:
-            guest = self._loaded()
+            process = self._loaded()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, walls.in_memory(setup) as file:
+        with theirs, files.in_memory(setup) as file:
             try:
-                guest.send(b"submission", [theirs.fileno(), file.fileno(), complaints, *inputs])
+                process.send(b"submission", [theirs.fileno(), file.fileno(), complaints, *inputs])
             except SandboxError:
                 ours.close()
                 raise
@@ -100,23 +103,23 @@ class WarmParent:
 
     def close(self) -> None:
         """End the process and everything that it started."""
-        if self._guest is not None:
-            self._guest.close()
+        if self._process is not None:
+            self._process.close()
 
     def kill(self) -> None:
         """End a process that does not do so by itself."""
-        if self._guest is not None:
-            self._guest.kill()
+        if self._process is not None:
+            self._process.kill()
 
     def why(self) -> str:
         """What the process complained of last."""
-        return "it was closed" if self._guest is None else self._guest.why()
+        return "it was closed" if self._process is None else self._process.why()
 
-    def _loaded(self) -> Guest:
+    def _loaded(self) -> Process:
         """The process, or another if it has died; the inputs are on their way to it."""
-        level, _ = self.isolation
-        if self._guest is None or not self._guest.suits(self.inputs, level):
+        walls = self.isolation.walls
+        if self._process is None or not self._process.suits(self.inputs, walls):
             self.close()
-            self._guest = Guest(level)
-        self._guest.load(self.inputs)
-        return self._guest
+            self._process = Process(walls)
+        self._process.load(self.inputs)
+        return self._process

@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, default_collate
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from harness.data.batches import Example, Split, loader
+from harness.batches import Example, Split, loader
 
 
 @pytest.fixture

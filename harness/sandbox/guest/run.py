@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from harness.data.batches import Split, loader
+from harness.batches import Split, loader
 from harness.models import build
-from harness.sandbox.guest_errors import Fault, describe
-from harness.sandbox.policy import OWN_INPUTS, REPORT_BYTES, gpu_devices
+from harness.sandbox.guest.errors import Fault, describe
+from harness.sandbox.walls.policy import OWN_INPUTS, REPORT_BYTES, gpu_devices
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Start:
 
     @classmethod
     def load(cls, inputs: Mapping[str, bytes]) -> Start:
-        """Read the files that `harness.sandbox.WarmParent` describes."""
+        """Read the files that `host.zygote` describes."""
         competition = json.loads(inputs["competition.json"])
         net = build(competition["architecture"], **competition["arguments"])
         start = cls._read(net, competition["batch_size"], [inputs[name] for name in OWN_INPUTS])
