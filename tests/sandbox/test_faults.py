@@ -63,11 +63,12 @@ def descendants(pid: int) -> list[int]:
 
 
 def runs_of(pid: int) -> list[int]:
-    """Processes that execute a submission: forks of a server, which is a fork of the zygote."""
+    """Processes that execute a submission: forks of a server's template."""
     warm = [p for p in descendants(pid) if b"harness.sandbox.guest.zygote" in command_line(p)]
     warm = [p for p in warm if not command_line(p).startswith((b"bwrap", b"setpriv"))]
     servers = {child for p in warm for child in descendants(p)}
-    return [p for p in warm if any(p in descendants(server) for server in servers)]
+    templates = {child for server in servers for child in descendants(server)}
+    return [p for p in warm if any(p in descendants(template) for template in templates)]
 
 
 def command_line(pid: int) -> bytes:
@@ -181,9 +182,7 @@ def kill_guest(pid: int) -> None:
 
 
 @pytest.mark.usefixtures("nothing_left")
-def test_runs_killed_at_random_are_the_hosts_fault_and_the_others_go_on(inputs: Path) -> None:
-    if isolation_level()[0] == "none":
-        pytest.skip("without a pid namespace a run can kill itself, so it is a verdict")
+def test_runs_killed_at_random_are_run_again(inputs: Path) -> None:
     chance = random.Random(4)
     with Zygote(inputs) as zygote, Server(unread(SLOW), zygote, LIMITS) as server:
         undisturbed = server.run(1).weights["fc.bias"]
@@ -192,17 +191,13 @@ def test_runs_killed_at_random_are_the_hosts_fault_and_the_others_go_on(inputs: 
 
             def shoot(wait: float, done: threading.Event) -> None:
                 done.wait(wait)
-                for run in runs_of(os.getpid()):
+                for run in runs_of(os.getpid())[-1:]:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(run, signal.SIGKILL)
 
             hunter = threading.Thread(target=shoot, args=[chance.uniform(0, 0.1), done])
             hunter.start()
-            try:
-                weights = server.run(1).weights["fc.bias"]
-                assert (weights == undisturbed).all()
-            except SandboxError as error:
-                assert "killed from outside" in str(error) or "walled in" in str(error)
+            assert (server.run(1).weights["fc.bias"] == undisturbed).all()
             done.set()
             hunter.join()
         assert (server.run(1).weights["fc.bias"] == undisturbed).all()

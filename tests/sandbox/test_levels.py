@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -17,7 +19,7 @@ from harness.sandbox.host import (
     isolation_level,
     levels,
 )
-from harness.sandbox.walls import NoWalls, files, policy
+from harness.sandbox.walls import Namespaces, NoWalls, files, policy
 from tests.sandbox.small import LIMITS, at_level, unread
 
 NOISE = """
@@ -164,7 +166,7 @@ def test_a_level_that_lets_an_attack_through_is_not_given(
 ) -> None:
     """The verdict on the probes, with probes that report what a leaking wall would."""
     leaking = subprocess.CompletedProcess([], 0, json.dumps([attack]), "")
-    monkeypatch.setattr(levels, "_probe", lambda walls: leaking)
+    monkeypatch.setattr(levels, "_probe", lambda walls, private: leaking)
     monkeypatch.delenv(levels.VARIABLE, raising=False)
     levels._failure.cache_clear()
     try:
@@ -180,7 +182,7 @@ def test_a_killed_probe_says_nothing_of_the_level(
     status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = subprocess.CompletedProcess([], status, "", "")
-    monkeypatch.setattr(levels, "_probe", lambda walls: killed)
+    monkeypatch.setattr(levels, "_probe", lambda walls, private: killed)
     monkeypatch.delenv(levels.VARIABLE, raising=False)
     levels._failure.cache_clear()
     with pytest.raises(SandboxError, match="was killed: run the same command again"):
@@ -189,7 +191,7 @@ def test_a_killed_probe_says_nothing_of_the_level(
 
 def test_without_walls_every_probe_reports_success() -> None:
     """A probe that cannot win anywhere would prove nothing."""
-    won = set(json.loads(levels._probe(NoWalls).stdout))
+    won = set(json.loads(levels._probe(NoWalls, files.private()).stdout))
     assert won == levels._STOPS["full"] - {"be root", "signal the evaluator"} or os.geteuid()
     assert won >= {"read files", "write files", "reach the network", "leave a daemon"}
 
@@ -212,3 +214,52 @@ def test_an_evaluator_that_is_process_1_is_not_taken_for_the_run(
         cwd=files.PACKAGE.parent,
     )
     assert done.stdout == "1 full \n", done.stderr
+
+
+PRYING = """
+import os
+def unlearning(net, retain, forget, val):
+    for folder, _, names in os.walk("{here}"):
+        print("WON", folder, names) if names else None
+    try:
+        print("WON", open("{here}/results/canary").read())
+    except OSError:
+        pass
+"""
+
+
+@pytest.fixture
+def below_usr() -> Iterator[Path]:
+    """A workspace within a folder that every run sees."""
+    if os.geteuid():
+        pytest.skip("only root can work below /usr")
+    with tempfile.TemporaryDirectory(dir="/usr/src") as folder:
+        here = Path(folder)
+        here.chmod(0o755)
+        for name in ("reference/cache", "results", "submissions"):
+            (here / name).mkdir(parents=True)
+            (here / name / "canary").write_text("secret")
+        yield here
+
+
+@pytest.mark.usefixtures("needs_full")
+def test_a_workspace_below_what_runs_see_is_covered(
+    inputs: Path, below_usr: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(below_usr)
+    submission = unread(PRYING.format(here=below_usr))
+    with Zygote(inputs, require="full") as zygote, Server(submission, zygote, LIMITS) as server:
+        assert server.run(0).output == ""
+
+
+@pytest.mark.usefixtures("needs_full")
+def test_a_level_that_cannot_cover_the_workspace_is_refused(
+    below_usr: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(below_usr)
+    monkeypatch.setenv(levels.VARIABLE, "partial")
+    assert isolation_level()[0] == "none"
+    assert "read files" in levels._failure(Namespaces, tuple(files.private()))
+    monkeypatch.chdir(below_usr / "results")
+    (below_usr / "results/canary").unlink()
+    assert "see the host's folders" in levels._failure(Namespaces, tuple(files.private()))

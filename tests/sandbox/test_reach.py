@@ -34,11 +34,11 @@ def unlearning(net, retain, forget, val):
         "groups": os.getgroups(),
         "status": dict(l.split(":\\t", 1) for l in open("/proc/self/status").read().splitlines()),
         "interfaces": [name for _, name in socket.if_nameindex()],
-        "routes": open("/proc/net/route").read().splitlines()[1:],
+        "routes": open("/proc/self/net/route").read().splitlines()[1:],
         "host": socket.gethostname(),
         "limits": {{n: resource.getrlimit(getattr(resource, n)) for n in ("RLIMIT_NPROC",
             "RLIMIT_FSIZE", "RLIMIT_CORE", "RLIMIT_DATA")}},
-        "mounts": open("/proc/mounts").read().splitlines(),
+        "mounts": open("/proc/self/mounts").read().splitlines(),
     }}))
 """
 

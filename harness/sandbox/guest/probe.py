@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def _be_a_run(walls: Walls, setup: dict[str, Any], tell: int, linger: int) -> No
 def _attempts(setup: dict[str, Any]) -> dict[str, Callable[[], object]]:
     """Each raises OSError where it is stopped; the names are those of `host.levels`."""
     return {
-        "read files": lambda: Path(setup["hidden"]).read_bytes(),
+        "read files": lambda: _read_any(setup["hidden"]),
+        "see the host's folders": lambda: _enter_any(setup["private"]),
         "write files": lambda: _write(Path(setup["outside"])),
         "reach the network": lambda: socket.create_connection(("127.0.0.1", setup["port"]), 1),
         "reach abstract sockets": lambda: _connect(setup["abstract"]),
@@ -77,6 +79,23 @@ def _works(attempt: Callable[[], object]) -> bool:
     except OSError:
         return False
     return True
+
+
+def _read_any(paths: Sequence[str]) -> None:
+    if not any(_works(Path(path).read_bytes) for path in paths):
+        raise PermissionError
+
+
+def _enter_any(folders: Mapping[str, Sequence[int]]) -> None:
+    """A folder that is covered is another one of the same name; one below Landlock stays shut."""
+    for path, identity in folders.items():
+        with contextlib.suppress(OSError):
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            status = os.fstat(folder)
+            os.close(folder)
+            if [status.st_dev, status.st_ino] == list(identity):
+                return
+    raise PermissionError
 
 
 def _write(path: Path) -> None:

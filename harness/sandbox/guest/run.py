@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 import gc
-import inspect
 import json
-import linecache
 import os
 import random
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -28,7 +25,13 @@ from torch.utils.data import DataLoader
 from harness.batches import Split, loader
 from harness.models import build
 from harness.sandbox.guest.errors import Fault, describe
-from harness.sandbox.walls.policy import OWN_INPUTS, REPORT_BYTES, gpu_devices
+from harness.sandbox.guest.loading import devices, function_of, module_of
+from harness.sandbox.guest.shield import shielded, silence_signals
+from harness.sandbox.guest.template import READY, Order
+from harness.sandbox.walls import gpu
+from harness.sandbox.walls.policy import OWN_INPUTS, REPORT_BYTES
+
+RESULT = 3  # a run's descriptor for its result
 
 
 @dataclass
@@ -46,7 +49,10 @@ class Start:
         competition = json.loads(inputs["competition.json"])
         net = build(competition["architecture"], **competition["arguments"])
         start = cls._read(net, competition["batch_size"], [inputs[name] for name in OWN_INPUTS])
-        _warm_up(net, start.loaders(True)[0])
+        # A backward pass asks each kind of device for its number, which starts CUDA's driver; and
+        # no run can use it when it was started before the fork.
+        if not gpu.devices():
+            _warm_up(net, start.loaders(True)[0])
         save(_weights(net, start.expected, "unlearning"))
         return start
 
@@ -69,48 +75,79 @@ class Start:
         return cls(net, batch_size, tuple(Split(s) for s in splits), expected)  # type: ignore[arg-type]
 
 
-def execute(start: Start, job: dict[str, Any], seed: int, result: int) -> NoReturn:
-    """Run the submission and write to `result`: its weights or scores, or what ended it.
+def execute(start: Start, job: dict[str, Any], order: Order) -> NoReturn:
+    """Run the submission and send what came of it: its weights or scores, or what ended it.
 
-    That is b"W" or b"S" and safetensors, or b"E" and JSON.
-
-    On a GPU (not verified on one): the model moves there. Batches stay on the CPU, as in the
-    challenge, where files call `.numpy()` on them or load them in workers, but in memory that torch
-    locks once and uses again for each. The GPU's memory is bounded in good faith only: a run that
-    lifts its own limit takes from those beside it.
+    That is b"W" or b"S" and safetensors, or b"E" and JSON. What fails before the file is touched is
+    said through `order.tell`: it is no fault of the submission.
     """
     # Bound now: the submission may replace what these names mean in their modules.
-    send, leave, encode, explain = _send, os._exit, save, describe
-    gc.enable()
+    send, leave, encode, explain, shield = _send, os._exit, save, describe, shielded
+    silence, scores_in, weights_in = silence_signals, _scores, _weights
     name, function = job["name"], job["function"]
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    net, loaders, result = _ready(start, job, order)
+    device = next(net.parameters()).device
     try:
-        call = _load(name, job["source"], function, job["parameters"])
-        _seed(seed)
-        net = start.net
-        if gpu_devices() and torch.cuda.is_available():
-            total_mb = torch.cuda.mem_get_info()[1] >> 20
-            share = job["limits"]["gpu_memory_mb"] / total_mb
-            torch.cuda.set_per_process_memory_fraction(min(1.0, share))
-            net = net.to("cuda")
-        device = next(iter(net.parameters())).device
-        # Scores come in the order of the examples.
-        loaders = start.loaders(function != "identify", pin_memory=device.type == "cuda")
-        returned = call(net, *loaders, **dict.fromkeys(_devices(call), device))
-        if function == "identify":
-            reply = b"S" + encode({"scores": _scores(returned)})
-        else:
-            changed = net if returned is None else returned
-            reply = b"W" + encode(_weights(changed, start.expected, function))
+        with shield():
+            module, code = module_of(name, job["source"]), job["source"].encode()
+        exec(compile(code, f"{name}.py", "exec"), module.__dict__)
+        with shield():
+            call = function_of(module, function, job["parameters"])
+            further = dict.fromkeys(devices(call), device)
+            _seed(order.seed, device)
+        returned = call(net, *loaders, **further)  # the participant's function, here and only here
+        silence()
+        with shield():
+            if function == "identify":
+                reply = b"S" + encode({"scores": scores_in(returned)})
+            else:
+                changed = net if returned is None else returned
+                reply = b"W" + encode(weights_in(changed, start.expected, function))
     except BaseException as error:
-        status, message = explain(error, f"{name}.py")
-        reply = (
-            b"E" + json.dumps({"status": status, "message": message[-REPORT_BYTES // 8 :]}).encode()
-        )
+        silence()
+        with shield():
+            status, message = explain(error, f"{name}.py")
+            said = json.dumps({"status": status, "message": message[-REPORT_BYTES // 8 :]})
+        reply = b"E" + said.encode()
     try:
         send(result, reply)
     finally:
         leave(0)
+
+
+def _ready(start: Start, job: dict[str, Any], order: Order) -> tuple[nn.Module, list, int]:
+    """The model on its device, the loaders, and where the result goes; the clock starts here.
+
+    On a GPU batches stay on the CPU, as in the challenge, where files call `.numpy()` on them or
+    load them in workers, but in memory that torch locks once and uses again for each. The GPU's
+    memory is bounded in good faith only: a run that lifts its own limit takes from those beside it.
+    """
+    try:
+        net = start.net
+        if job["device"] == "cuda":
+            total_mb = torch.cuda.mem_get_info()[1] >> 20
+            share = job["limits"]["gpu_memory_mb"] / total_mb
+            torch.cuda.set_per_process_memory_fraction(min(1.0, share))
+            net = net.to("cuda")
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        # Scores come in the order of the examples.
+        shuffled, pinned = job["function"] != "identify", job["device"] == "cuda"
+        loaders = start.loaders(shuffled, pin_memory=pinned)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        gc.enable()
+        gc.collect()  # its counts would tell how many runs were forked before
+    except BaseException as error:
+        what = f"{job['device']} cannot be used in the sandbox: {type(error).__name__}: {error}"
+        os.write(order.tell, what[:1000].encode())
+        os._exit(1)
+    os.write(order.tell, READY)
+    os.close(order.tell)
+    # The same for all runs, so that it does not tell how many others there are.
+    if order.result != RESULT:
+        os.dup2(order.result, RESULT)
+        os.close(order.result)
+    return net, loaders, RESULT
 
 
 def import_training() -> None:
@@ -140,7 +177,7 @@ def _warm_up(net: nn.Module, loader: DataLoader) -> None:
     oneDNN alone compiles kernels for each shape of a layer's input, so the steps have the two
     batch sizes of an epoch.
     """
-    _seed(0)
+    _seed(0, torch.device("cpu"))
     net = copy.deepcopy(net).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     inputs, targets = next(iter(loader))
@@ -151,51 +188,11 @@ def _warm_up(net: nn.Module, loader: DataLoader) -> None:
         optimizer.step()
 
 
-def _load(name: str, source: str, function: str, parameters: str) -> Callable[..., Any]:
-    """Execute the file as a module of its own name, and find the function."""
-    filename = f"{name}.py"
-    Path(filename).write_text(source, encoding="utf-8", newline="")
-    # Tracebacks show the participant's lines whatever becomes of the file.
-    lines = source.splitlines(keepends=True)
-    linecache.cache[filename] = (len(source), None, lines, filename)
-    module = ModuleType(name)
-    module.__file__ = str(Path(filename).resolve())
-    sys.modules[name] = module
-    sys.path.insert(0, str(Path.cwd()))
-    sys.argv = [filename]
-    exec(compile(source.encode(), filename, "exec"), module.__dict__)
-
-    call = getattr(module, function, None)
-    if not callable(call):
-        raise Fault("invalid_submission", f"the file defines no function `{function}`.")
-    try:
-        signature = inspect.signature(call)
-    except (TypeError, ValueError):
-        return call  # something built in: it will say so itself
-    try:
-        signature.bind(*range(4), **dict.fromkeys(_devices(call)))
-    except TypeError as error:
-        raise Fault(
-            "invalid_submission",
-            f"`{function}{signature}` cannot be called as {function}({parameters}): {error}.",
-        ) from None
-    return call
-
-
-def _devices(call: Callable[..., Any]) -> list[str]:
-    """The parameters after the four that are to be given the device of the model."""
-    try:
-        further = [*inspect.signature(call).parameters.values()][4:]
-    except (TypeError, ValueError):
-        return []
-    return [p.name for p in further if p.name.lower() == "device" and p.default is p.empty]
-
-
-def _seed(seed: int) -> None:
+def _seed(seed: int, device: torch.device) -> None:
     """After the file was executed: many a submission seeds with a constant when imported."""
     # Not torch.manual_seed, which formats a stack trace for each kind of device that is absent.
     torch.default_generator.manual_seed(seed)
-    if gpu_devices():
+    if device.type == "cuda":
         torch.cuda.manual_seed_all(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  what submissions draw from
     random.seed(seed)

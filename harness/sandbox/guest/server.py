@@ -1,4 +1,4 @@
-"""Inside: a server's loop, which forks a run on request, watches it and ends it."""
+"""Inside: a server's loop, which has a run forked on request, watches it and ends it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from dataclasses import dataclass, field
 
 from harness.sandbox.guest import memory
 from harness.sandbox.guest.groups import RunGroups
+from harness.sandbox.guest.memory import Machine
+from harness.sandbox.guest.template import READY, Template
 from harness.sandbox.walls import Walls, policy
-
-_READY = b"ready"
-RESULT = 3  # a run's descriptor for its result
 
 
 @dataclass
 class Run:
-    """A child, and our ends of what ties it to the host and to us."""
+    """A run's process, and our ends of what ties it to the host and to us."""
 
     pid: int
     exited: int  # its pidfd
     status: int  # write end of the host's status pipe
-    ready: int  # read end: one line from the child when its walls stand
+    ready: int  # read end: one line from the run when its walls stand
     group: str = ""
     started: float | None = None
     looked: float = 0.0
     reason: str = ""
     fault: str = ""
+    used_mb: float = 0.0
     peak_mb: float = 0.0
     fds: tuple[int, ...] = field(init=False)
 
@@ -46,58 +46,55 @@ class Server:
     ----------
     control : socket
         Each message is a seed, with the write ends of a result, an output and a status pipe.
+    template : Template
+        Forks the runs.
     walls : Walls
         Around each run.
     groups : RunGroups, optional
         Of control; None where there are none.
     seconds : float
         Wall time of a run, from when its walls stand.
-    memory_mb : int
-        Memory of a run's processes together.
+    memory_mb, scratch_mb : int
+        Memory of a run's processes together, and the size of each folder that it may fill.
     """
 
     def __init__(
         self,
         control: socket.socket,
+        template: Template,
         walls: Walls,
         groups: RunGroups | None,
         seconds: float,
         memory_mb: int,
+        scratch_mb: int,
     ) -> None:
         self.control = control
+        self.template = template
         self.walls = walls
         self.groups = groups
         self.seconds = seconds
         self.memory_mb = memory_mb
+        self.scratch_mb = scratch_mb
         self.runs: dict[int, Run] = {}  # by each of their descriptors
+        self.at_first = Machine.now()
+        self.reserve_mb = policy.reserve_mb(self.at_first.total)
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
-    def serve(self) -> int | None:
-        """Until the host closes its end of `control`, or is gone.
-
-        Returns
-        -------
-        int or None
-            In the parent None, at the end. In each forked child the seed of its run: it goes on
-            from here, so that no frame below it tells of other runs.
-        """
-        seed = None
-        while seed is None:
+    def serve(self) -> None:
+        """Until the host closes its end of `control`, or is gone."""
+        while True:
             events = self._wait()
-            for run in {id(run): run for run in self.runs.values()}.values():
-                self._watch(run)
+            self._watch()
             # Last: a new run may get the descriptors of one that has just ended.
             if self.control.fileno() in events:
                 message, fds, _, _ = socket.recv_fds(self.control, 64, 3)
                 if not message:
                     break
-                if self._start(*fds):
-                    seed = int(message)
+                self._start(message, *fds)
+        self.template.end()
         self.runs.clear()  # which makes orphans of what still runs
-        if seed is None:
-            self._end_orphans()
-        return seed
+        self._end_orphans()
 
     def _wait(self) -> list[int]:
         """Until something happens; see to it where it concerns a run."""
@@ -108,40 +105,24 @@ class Server:
                 self._attend(run, fd)
         return events
 
-    def _start(self, result: int, output: int, status: int) -> bool:
-        """Fork a run; True in the child, within its walls."""
+    def _start(self, seed: bytes, result: int, output: int, status: int) -> None:
         ready, tell = os.pipe()
+        order, give = os.pipe()
         group = self.groups.make() if self.groups else ""
-        pid = self.walls.fork()
-        if pid == 0:
-            self._become_a_run(result, output, tell, group)
-            return True
-        for fd in (result, output, tell):
+        pid, exited = self.template.fork((result, output, tell, order))
+        for fd in (result, output, tell, order):
             os.close(fd)
-        run = Run(pid, os.pidfd_open(pid), status, ready, group)
+        with contextlib.suppress(ProcessLookupError, BrokenPipeError):
+            # Where it was killed already, its pidfd will say so.
+            if self.groups:
+                self.groups.enter(group, pid)
+            os.write(give, seed)
+        os.close(give)
+        run = Run(pid, exited, status, ready, group)
         self.poll.register(run.exited, select.POLLIN)
         self.poll.register(run.ready, select.POLLIN)
         self.poll.register(run.status, 0)  # an error says that the host has closed its end
         self.runs |= dict.fromkeys(run.fds, run)
-        return False
-
-    def _become_a_run(self, result: int, output: int, tell: int, group: str) -> None:
-        try:
-            if self.groups:
-                self.groups.enter(group)
-            nothing = os.open(os.devnull, os.O_RDONLY)
-            for fd, place in ((nothing, 0), (output, 1), (output, 2)):
-                os.dup2(fd, place)
-            self.walls.enter(keep=(result, tell))
-            os.write(tell, _READY)
-            os.close(tell)
-            # The same for all runs, so that it does not tell how many others there are.
-            if result != RESULT:
-                os.dup2(result, RESULT)
-                os.close(result)
-        except BaseException as error:
-            os.write(tell, f"{type(error).__name__}: {error}"[:1000].encode())
-            os._exit(1)
 
     def _attend(self, run: Run, fd: int) -> None:
         if fd == run.ready:
@@ -154,26 +135,49 @@ class Server:
     def _hear(self, run: Run) -> None:
         text = os.read(run.ready, 4096)
         self._forget(run.ready)
-        if text == _READY:
+        if text == READY:
             run.started = time.monotonic()
         else:
-            run.fault = text.decode() or "the child died before its walls stood"
+            run.fault = text.decode() or "it died before its walls stood"
 
-    def _watch(self, run: Run) -> None:
-        """End a run that has had its time or takes too much memory."""
-        if run.started is None:
-            return
+    def _watch(self) -> None:
+        """End runs that have had their time or take too much memory."""
+        runs = [run for run in self._all() if run.started is not None]
         now = time.monotonic()
-        if now - run.started > self.seconds:
-            self._kill(run, "timeout")
-            return
-        if now - run.looked < policy.WATCH_SECONDS / 2:
+        for run in runs:
+            if run.started is not None and now - run.started > self.seconds:
+                self._kill(run, "timeout")
+        due = [run for run in runs if now - run.looked >= policy.WATCH_SECONDS / 2]
+        if not due:
             return  # something happened to another run
-        run.looked = now
-        used_mb = memory.used_mb(run.pid, self.memory_mb)
-        run.peak_mb = max(run.peak_mb, used_mb)
-        if used_mb > self.memory_mb:
+        machine = Machine.now()
+        orphans = self._orphans()
+        for run in due:
+            run.looked = now
+            self._weigh(run, machine, orphans)
+        if machine.available < self.reserve_mb:
+            self._relieve(runs)
+
+    def _weigh(self, run: Run, machine: Machine, orphans: set[int]) -> None:
+        """End a run whose processes take too much memory together.
+
+        Orphans are of one of the runs, and of which cannot be told: they count for each.
+        """
+        files_mb = 2 * self.scratch_mb * len(self._all())
+        hidden_mb = machine.shared - self.at_first.shared - files_mb - policy.HIDDEN_MB
+        run.used_mb = memory.used_mb({run.pid, *orphans}, self.memory_mb, hidden_mb)
+        run.peak_mb = max(run.peak_mb, run.used_mb)
+        if run.used_mb > self.memory_mb or (self.groups and self.groups.killed(run.group)):
             self._kill(run, "out_of_memory")
+
+    def _relieve(self, runs: list[Run]) -> None:
+        """The machine runs short: end the youngest run over its fair share, or the youngest."""
+        if any(run.reason for run in runs) or not runs:
+            return  # one is on its way out
+        fair_mb = (self.at_first.available - self.reserve_mb) / len(runs)
+        greedy = [run for run in runs if run.used_mb > fair_mb]
+        youngest = max(greedy or runs, key=lambda run: run.started or 0)
+        self._kill(youngest, "over_share" if greedy else "pressed")
 
     def _kill(self, run: Run, reason: str) -> None:
         if run.reason:
@@ -186,16 +190,16 @@ class Server:
         if run.started is None and not run.fault:
             self._hear(run)
         seconds = time.monotonic() - (run.started or time.monotonic())
-        _, status = os.waitpid(run.pid, 0)
+        status = self.template.wait(run.pid)
         for fd in run.fds:
             del self.runs[fd]
             self._forget(fd)
-        self._end_orphans()
+        if not self._end_orphans():
+            run.reason = run.reason or "left_processes"
         self.walls.clean(run.pid)
         if self.groups:
-            killed, peak_mb = self.groups.leave(run.group)
-            run.peak_mb = max(run.peak_mb, peak_mb)
-            run.reason = run.reason or "out_of_memory" * killed
+            run.reason = run.reason or "out_of_memory" * self.groups.killed(run.group)
+            run.peak_mb = max(run.peak_mb, self.groups.leave(run.group))
         report = {
             "exit": os.waitstatus_to_exitcode(status),
             "reason": run.reason,
@@ -208,19 +212,30 @@ class Server:
         for fd in run.fds:
             os.close(fd)
 
+    def _all(self) -> list[Run]:
+        return [*{id(run): run for run in self.runs.values()}.values()]
+
     def _forget(self, fd: int) -> None:
         with contextlib.suppress(KeyError):
             self.poll.unregister(fd)
 
-    def _end_orphans(self) -> None:
+    def _orphans(self) -> set[int]:
         """Where no namespace ends a run's daemons, they have become our children."""
         if self.walls.contained:
-            return
-        alive = {run.pid for run in self.runs.values()}
-        while (
-            orphans := {pid for pid, parent in memory.parents().items() if parent == os.getpid()}
-            - alive
-        ):
+            return set()
+        mine = {pid for pid, parent in memory.parents().items() if parent == os.getpid()}
+        return mine - {self.template.pid}
+
+    def _end_orphans(self) -> bool:
+        """Kill and bury them, with what they fork meanwhile; False if they are too fast for us."""
+        deadline = time.monotonic() + policy.ORPHANS_SECONDS
+        while orphans := self._orphans():
             for pid in orphans:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    # Its group at once, so that a chain of forks is cut; none of ours is in it.
+                    os.killpg(os.getpgid(pid), signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+            if time.monotonic() > deadline:
+                return False
+        return True

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.util
 import json
 import os
 import select
@@ -18,8 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.sandbox.guest import ahead
 from harness.sandbox.guest.groups import RunGroups
-from harness.sandbox.guest.server import RESULT, Server
+from harness.sandbox.guest.server import Server
+from harness.sandbox.guest.template import Template, fork_runs
 from harness.sandbox.walls import WALLS, Walls, kernel, policy
 from harness.sandbox.walls.forks import go_on_in_child
 
@@ -89,25 +90,38 @@ def serve(
     os.close(complaints)
     with os.fdopen(submission) as file:
         job = json.load(file)
-    _import_ahead(job["imports"], setup["visible"])
+    ahead.import_for(job["imports"])
     if inputs:
         start = start.replaced([_content(fd) for fd in inputs])
     _freeze()
     _leave_threads()
+    ahead.prove_clean()
     limits = job["limits"]
     bounds = limits["memory_mb"], limits["scratch_mb"], limits["processes"]
     walls = WALLS[setup["walls"]](setup["visible"], *bounds)
-    groups = RunGroups(setup["group"], *bounds) if setup["group"] else None
     requests = socket.socket(fileno=control)
-    with contextlib.suppress(BrokenPipeError):  # the host may be gone, as serve() will see
-        requests.send(json.dumps({"scratch": "" if walls.contained else walls.scratch}).encode())
-    seed = Server(requests, walls, groups, limits["seconds"], limits["memory_mb"]).serve()
-    if seed is None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if template := os.fork():
+        theirs.close()
+        group = setup["group"]  # version and folders
+        groups = RunGroups(group[0], group[1], *bounds) if group else None
+        hello = {
+            "scratch": "" if walls.contained else walls.scratch,
+            "memory": "capped" if groups else "watched",
+        }
+        with contextlib.suppress(BrokenPipeError):  # the host may be gone, as serve() will see
+            requests.send(json.dumps(hello).encode())
+        told = limits["seconds"], limits["memory_mb"], limits["scratch_mb"]
+        Server(requests, Template(ours, template), walls, groups, *told).serve()
         walls.tear_down()
-    else:
+        return
+    ours.close()
+    requests.close()
+    order = fork_runs(theirs, walls)
+    if order:
         from harness.sandbox.guest.run import execute
 
-        execute(start, job, seed, RESULT)
+        execute(start, job, order)
 
 
 def _left_alone(control: socket.socket) -> bool:
@@ -131,6 +145,7 @@ def _load(control: socket.socket, walls: type[Walls]) -> Start | None:
     _freeze()
     kernel.use_huge_pages()
     _leave_threads()
+    ahead.prove_clean()
     return start
 
 
@@ -168,20 +183,6 @@ def _leave_threads() -> None:
     """Leave threads that an import has started: forks and namespaces need a process of one."""
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         go_on_in_child()
-
-
-def _import_ahead(modules: Sequence[str], visible: Sequence[str]) -> None:
-    """Import what the submission will, where it is an installed package.
-
-    The checkout may be importable too at the lower levels, and other submissions with it:
-    those must never run here. What cannot be imported is reported when the run tries to.
-    """
-    for module in modules:
-        with contextlib.suppress(Exception):
-            spec = importlib.util.find_spec(module.partition(".")[0])
-            places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
-            if any(str(place).startswith(tuple(visible)) for place in places):
-                importlib.import_module(module)
 
 
 if __name__ == "__main__":

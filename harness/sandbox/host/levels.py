@@ -13,12 +13,13 @@ import secrets
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.competition import LEVELS
 from harness.sandbox.host.errors import SandboxError
-from harness.sandbox.walls import BACKENDS, Walls, files
+from harness.sandbox.walls import BACKENDS, Walls, files, policy
 
 VARIABLE = "UNLEARNING_ISOLATION"
 
@@ -26,6 +27,7 @@ VARIABLE = "UNLEARNING_ISOLATION"
 _STOPS = {
     "full": {
         "read files",
+        "see the host's folders",
         "write files",
         "reach the network",
         "reach abstract sockets",
@@ -36,6 +38,7 @@ _STOPS = {
     },
     "partial": {
         "read files",
+        "see the host's folders",
         "write files",
         "reach the network",
         "be root",
@@ -93,7 +96,7 @@ def _best() -> Isolation:
     missing = "" if ceiling == "full" else f"{VARIABLE}={ceiling} asks for no more"
     *guarded, unguarded = (w for w in BACKENDS if LEVELS.index(w.level) <= LEVELS.index(ceiling))
     for walls in guarded:
-        failure = _failure(walls)
+        failure = _failure(walls, tuple(files.private()))
         if not failure:
             return Isolation(walls, missing)
         missing = missing or failure
@@ -101,11 +104,11 @@ def _best() -> Isolation:
 
 
 @functools.cache
-def _failure(walls: type[Walls]) -> str:
-    """Why these walls do not hold here; empty if they do."""
+def _failure(walls: type[Walls], private: tuple[str, ...]) -> str:
+    """Why these walls do not hold for a host with these folders; empty if they do."""
     if lacking := walls.lacking():
         return lacking
-    got = _probe(walls)
+    got = _probe(walls, private)
     if got.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
         raise SandboxError(
             f"the probe of level {walls.level!r} was killed: run the same command again"
@@ -118,9 +121,10 @@ def _failure(walls: type[Walls]) -> str:
     return ""
 
 
-def _probe(walls: type[Walls]) -> subprocess.CompletedProcess:
+def _probe(walls: type[Walls], private: Sequence[str]) -> subprocess.CompletedProcess:
     """Put up a run's walls and attack from within; stdout lists the attacks that worked."""
     abstract = f"unlearning-{secrets.token_hex(8)}"
+    visible = files.visible()
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         unix = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -130,8 +134,10 @@ def _probe(walls: type[Walls]) -> subprocess.CompletedProcess:
             files.in_memory(
                 {
                     "walls": walls.name,
-                    "visible": (visible := files.visible()),
-                    "hidden": "/etc/passwd",  # anyone may read it, so only walls hide it
+                    "visible": visible,
+                    # Anyone may read the first, so only walls hide it.
+                    "hidden": ["/etc/passwd", *_hidden(private, visible)],
+                    "private": {folder: _identity(folder) for folder in private},
                     "outside": f"/var/tmp/{abstract}",
                     "port": listener.getsockname()[1],
                     "abstract": abstract,
@@ -154,6 +160,22 @@ def _probe(walls: type[Walls]) -> subprocess.CompletedProcess:
             )
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(line, 1, "", "the probe hung")
+
+
+def _hidden(folders: Sequence[str], visible: Sequence[str]) -> Iterator[str]:
+    """One file of each folder, near its top, and not of those that runs may see."""
+    shown = {*visible, *policy.SYSTEM, *policy.ROOT_LINKS, "/proc", "/sys", "/dev"}
+    for folder in folders:
+        for place, below, names in os.walk(folder):
+            below[:] = [name for name in below if str(Path(place, name)) not in shown]
+            if found := [path for name in names if (path := Path(place, name)).is_file()]:
+                yield str(found[0])
+                break
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = Path(folder).stat()
+    return status.st_dev, status.st_ino
 
 
 def _remedy() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.sandbox.host import cgroup, levels
 from harness.sandbox.host.errors import SandboxError
 from harness.sandbox.host.streams import clean
-from harness.sandbox.walls import Walls, files, policy
+from harness.sandbox.walls import Walls, files, gpu, policy
 
 PATIENCE = 10.0  # seconds that zygote and server have to end by itself
 
@@ -36,7 +36,7 @@ class Process:
         # Kept in memory, so that nothing is left on disk whatever happens.
         self._complaints = os.fdopen(os.memfd_create("complaints"), "rb")
         self._inputs: Path | None = None
-        self._gpus = policy.gpu_devices()
+        self._gpus = gpu.devices()
         with contextlib.ExitStack() as stack:
             stack.enter_context(theirs)
             group = self._make_group(stack)
@@ -52,8 +52,8 @@ class Process:
             )
             passed = [theirs.fileno(), setup.fileno(), *descriptors]
             if self._group and group:
-                line = cgroup.command(self._group) + line
-                passed.append(group)
+                line = self._group.command() + line
+                passed += group[1]
             self._process = subprocess.Popen(
                 line,
                 env=environment,
@@ -80,7 +80,7 @@ class Process:
     def suits(self, inputs: Path, walls: type[Walls]) -> bool:
         """Whether it can serve a competition with this data, behind these walls."""
         # A driver may make a GPU's device files only when the host first uses it.
-        fits = self._inputs == inputs if self._inputs else self._gpus == policy.gpu_devices()
+        fits = self._inputs == inputs if self._inputs else self._gpus == gpu.devices()
         return self.alive and fits and self.walls is walls
 
     def load(self, inputs: Path) -> None:
@@ -139,11 +139,12 @@ class Process:
             return "it was closed"
         return clean(text[-4000:]).strip() or "it was killed; is the machine out of memory?"
 
-    def _make_group(self, stack: contextlib.ExitStack) -> int | None:
-        """A descriptor of the control group that it shall be in, if one can be had."""
+    def _make_group(self, stack: contextlib.ExitStack) -> tuple[int, list[int]] | None:
+        """Version and descriptors of the control group that it shall be in, if one can be had."""
         self._group = cgroup.make()
         if self._group is None:
             return None
-        folder = os.open(self._group, os.O_RDONLY | os.O_DIRECTORY)
-        stack.callback(os.close, folder)
-        return folder
+        folders = [os.open(f, os.O_RDONLY | os.O_DIRECTORY) for f in self._group.folders]
+        for folder in folders:
+            stack.callback(os.close, folder)
+        return self._group.version, folders

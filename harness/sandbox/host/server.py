@@ -50,6 +50,18 @@ class RunResult:
     peak_memory_mb: float
 
 
+class _Unexplained(Verdict):
+    """An end of which nobody knows whether the submission is to blame; a verdict if it recurs."""
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict(self.status, self.message, self.output)
+
+
+class _NeverRan(SandboxError):
+    """A run that was killed before the submission was touched."""
+
+
 class Server:
     """What runs one submission again and again, each time in a fresh fork of a warm process.
 
@@ -65,6 +77,8 @@ class Server:
         What a run may use.
     inputs : Path, optional
         A folder with this submission's own `policy.OWN_INPUTS`; the zygote's if None.
+    device : {"cpu", "cuda"}
+        Where a run finds its model. If that cannot be had, it is the host's fault.
 
     Attributes
     ----------
@@ -72,6 +86,8 @@ class Server:
         "full", "partial" or "none".
     missing : str
         Why it is not full and how to get it, in one line; empty when it is full.
+    memory : str
+        "capped" if the kernel holds each run to its memory, "watched" if only a watchdog does.
 
     Raises
     ------
@@ -86,6 +102,7 @@ class Server:
         limits: Limits,
         *,
         inputs: Path | None = None,
+        device: str = "cpu",
     ) -> None:
         self.level, self.missing = zygote.isolation.level, zygote.isolation.missing
         self._zygote = zygote
@@ -99,6 +116,7 @@ class Server:
         self._complaints = os.fdopen(os.memfd_create("complaints"), "rb")
         setup = {
             "limits": asdict(limits),
+            "device": device,
             "name": submission.name,
             "source": submission.source.decode("utf-8"),
             "imports": submission.imports,
@@ -113,7 +131,8 @@ class Server:
             hello = self._control.recv(4096)
             if not hello:
                 raise SandboxError(f"the sandbox did not start: {self._why()}")
-            self._scratch = json.loads(hello)["scratch"]
+            said = json.loads(hello)
+            self._scratch, self.memory = said["scratch"], said["memory"]
         except BaseException:
             self.close()
             raise
@@ -139,6 +158,15 @@ class Server:
         SandboxError
             If the host is.
         """
+        with contextlib.suppress(_Unexplained, _NeverRan):
+            return self._run(seed)
+        # Anyone may have killed it, the kernel for want of memory too: once is bad luck.
+        try:
+            return self._run(seed)
+        except _Unexplained as twice:
+            raise twice.verdict from None
+
+    def _run(self, seed: int) -> RunResult:
         with contextlib.ExitStack() as stack:
             ends = [os.pipe() for _ in range(3)]
             for pair in ends:
@@ -193,7 +221,8 @@ class Server:
             raise SandboxError(f"the sandbox died during a run: {self._why()}")
         report = json.loads(status)
         if report["fault"]:
-            raise SandboxError(f"a run could not be walled in: {report['fault']}")
+            kind = _NeverRan if report["exit"] == -signal.SIGKILL else SandboxError
+            raise kind(f"a run could not start: {report['fault']}")
         peak = report["peak_memory_mb"]
         try:
             self._check_end(report)
@@ -203,7 +232,7 @@ class Server:
             if verdict.status == "out_of_memory":
                 limit = f"the limit is {self._limits.memory_mb} MiB, the peak seen {peak:.0f} MiB"
                 message = f"out of memory ({limit}): {message}"
-            raise Verdict(verdict.status, message, printed) from None
+            raise type(verdict)(verdict.status, message, printed) from None
 
     def _check_end(self, report: dict[str, Any]) -> None:
         code, reason = report["exit"], report["reason"]
@@ -212,13 +241,22 @@ class Server:
             raise Verdict(reason, f"still running after {limit:g} s, the limit of a run.")
         if reason == "out_of_memory":
             raise Verdict(reason, "its processes together took more.")
+        if reason == "over_share":
+            raise Verdict("out_of_memory", "the machine ran short, and it had more than its share.")
+        if reason == "pressed":
+            raise _Unexplained("out_of_memory", "twice the machine ran short of memory beside it.")
+        if reason == "left_processes":
+            raise Verdict("sandbox_violation", "it left processes that fork faster than they end.")
         if reason:
             raise SandboxError(f"the run was {reason}")
         if code == -signal.SIGSYS:
             raise Verdict("sandbox_violation", "a system call that is not allowed.")
-        if code == -signal.SIGKILL and not self._scratch:
-            # The first process of a pid namespace cannot be killed from within it.
-            raise SandboxError("a run was killed from outside; is the machine out of memory?")
+        if code == -signal.SIGKILL:
+            raise _Unexplained(
+                "crashed",
+                "killed twice by SIGKILL while it ran, and not by us: by a limit that it set "
+                "itself, or by the kernel because the machine was out of memory.",
+            )
         if code < 0:
             raise Verdict("crashed", f"killed by {_signal_name(-code)} while it ran.")
         if code > 0:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.sandbox.walls import files, kernel, policy, seccomp
+from harness.sandbox.walls import files, gpu, kernel, policy, seccomp
 from harness.sandbox.walls.namespaces import InNamespaces
 from harness.sandbox.walls.protocol import Command
 from harness.sandbox.walls.restrict import restrict
@@ -27,7 +27,7 @@ class Bubblewrap(InNamespaces):
         self, visible: Sequence[str], memory_mb: int, scratch_mb: int, processes: int
     ) -> None:
         super().__init__(visible, memory_mb, scratch_mb, processes)
-        self._filter = seccomp.program(own_network=True, own_files=True)
+        self._filter = seccomp.program(own_network=True, own_files=True, gpu=bool(gpu.devices()))
 
     @staticmethod
     def lacking() -> str:
@@ -79,6 +79,16 @@ def _become_ordinary_user(binds: Mapping[str, str]) -> list[str]:
     return [*view, *user, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
 
 
+def _covers(shown: Sequence[str]) -> list[str]:
+    """Empty folders over those of the host's own that lie within what is shown."""
+    below = [p for p in files.private() if any(_is_below(p, place) for place in shown)]
+    return [word for path in below for word in ("--perms", "0755", "--tmpfs", path)]
+
+
+def _is_below(path: str, place: str) -> bool:
+    return path != place and Path(path).is_relative_to(place)
+
+
 def _bubblewrap(binds: Mapping[str, str], copied: Mapping[str, int]) -> list[str]:
     """The outer wall, put up by an ordinary user; `policy` says why each thing is in it."""
     # Capabilities over its own user namespace only: the server walls in each run with
@@ -92,6 +102,7 @@ def _bubblewrap(binds: Mapping[str, str], copied: Mapping[str, int]) -> list[str
         line += ["--setenv", name, value]
     for path in policy.SYSTEM:
         line += ["--ro-bind-try", path, path]
+    line += _covers(policy.SYSTEM)
     for path in policy.ROOT_LINKS:
         if Path(path).is_symlink():
             line += ["--symlink", str(Path(path).readlink()), path]
@@ -102,17 +113,17 @@ def _bubblewrap(binds: Mapping[str, str], copied: Mapping[str, int]) -> list[str
         line += ["--dev-bind", path, path]
     for path, target in policy.LINKS.items():
         line += ["--symlink", target, path]
-    if gpus := policy.gpu_devices():
-        line += ["--ro-bind", "/sys", "/sys"]  # the driver looks up the PCI bus
-        for path in gpus:
-            line += ["--dev-bind", path, path]
+    for path in gpu.devices():
+        line += ["--dev-bind", path, path]
+    for path in gpu.system():
+        line += ["--ro-bind", path, path]
     for place in ("/tmp", "/dev/shm"):
         # One for each run covers this one, of the size that the competition allows.
         line += ["--size", str(policy.MIB), "--tmpfs", place]
     line += ["--perms", "0755", "--tmpfs", policy.INPUTS]  # filled and shut by the zygote
-    # After /tmp, where a checkout and its environment may lie.
-    for source, place in binds.items():
-        line += ["--ro-bind", source, place]
+    # After /tmp, where a checkout and its environment may lie; and what lies below comes later.
+    for source, place in sorted(binds.items(), key=lambda bind: len(Path(bind[1]).parts)):
+        line += ["--ro-bind", source, place, *_covers([place])]
     for place, descriptor in copied.items():
         line += ["--perms", "0444", "--file", str(descriptor), place]
     return [*line, "--remount-ro", "/", "--chdir", "/tmp", "--"]

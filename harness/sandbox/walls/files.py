@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from harness.sandbox.walls import policy
+from harness.sandbox.walls import gpu, policy
 
 PACKAGE = Path(__file__).parent.parent.parent  # harness
+_INSTALLED = ("site-packages", "dist-packages")
 
 # The guest and the walls as they are, and the modules that host and guest share.
 _PROGRAM = (
@@ -35,15 +36,24 @@ def program() -> dict[str, Path]:
 
 
 def visible() -> list[str]:
-    """Folders of the interpreter and of the packages that it imports from."""
-    packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    """Folders of the interpreter, of the packages that it imports from, and of a GPU's driver."""
+    packages = [path for path in sys.path if Path(path).name in _INSTALLED]
     folders: list[str] = []
-    for path in (sys.prefix, sys.base_prefix, *packages):
+    for path in (sys.prefix, sys.base_prefix, *packages, *gpu.driver_folders()):
         # Both as named and as resolved: a link to the interpreter may go through either.
         for folder in (path, str(Path(path).resolve())):
             if not any(Path(folder).is_relative_to(known) for known in (*folders, "/usr")):
                 folders.append(folder)
     return folders
+
+
+def private() -> list[str]:
+    """Folders that no run may see: where the host works, its cache, its results, the checkout."""
+    here = Path.cwd()
+    folders = [here, here / "reference" / "cache", here / "results", here / "submissions"]
+    if PACKAGE.parent.name not in _INSTALLED:
+        folders.append(PACKAGE.parent)
+    return list(dict.fromkeys(str(folder.resolve()) for folder in folders if folder.is_dir()))
 
 
 def opened(stack: contextlib.ExitStack, files: Mapping[str, Path]) -> dict[str, int]:

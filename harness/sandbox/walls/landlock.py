@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.sandbox.walls import kernel, policy, seccomp
+from harness.sandbox.walls import gpu, kernel, policy, seccomp
 from harness.sandbox.walls.plain import InOneWorld
 from harness.sandbox.walls.restrict import let_go, restrict
 
@@ -35,7 +35,7 @@ class Landlock(InOneWorld):
         self, visible: Sequence[str], memory_mb: int, scratch_mb: int, processes: int
     ) -> None:
         super().__init__(visible, memory_mb, scratch_mb, processes)
-        self._filter = seccomp.program(own_network=False, own_files=False)
+        self._filter = seccomp.program(own_network=False, own_files=False, gpu=bool(gpu.devices()))
 
     def enter(self, keep: Sequence[int]) -> None:
         let_go(keep)
@@ -54,9 +54,11 @@ def confine(visible: Iterable[str], signals: bool) -> None:
     signals : bool
         Whether to forbid signals and abstract sockets to processes outside (from version 6).
     """
+    nodes = gpu.devices()
     _limit_files(
-        read=[*policy.SYSTEM, *policy.ROOT_LINKS, *visible, "/proc"],
-        write=[*policy.DEVICES, *policy.gpu_devices(), "/dev/shm", str(Path.cwd())],
+        read=[*policy.SYSTEM, *policy.ROOT_LINKS, *gpu.system(), *visible, "/proc"],
+        # CUDA's driver names its threads, by their files in /proc; other users' are not ours.
+        write=[*policy.DEVICES, *nodes, *["/proc"] * bool(nodes), "/dev/shm", str(Path.cwd())],
         signals=signals,
     )
 

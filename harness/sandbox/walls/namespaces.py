@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.sandbox.walls import kernel, policy, seccomp
+from harness.sandbox.walls import gpu, kernel, policy, seccomp
 from harness.sandbox.walls.forks import go_on_in_child, succeeds
 from harness.sandbox.walls.landlock import confine
 from harness.sandbox.walls.plain import InCheckout
@@ -57,7 +58,8 @@ class InNamespaces:
         with held(covered):
             for place in ("/tmp", "/dev/shm"):
                 _tmpfs(place, self._scratch_mb)
-        _proc()
+        # CUDA's driver reads /proc/driver and /proc/devices.
+        _proc(processes_only=not gpu.devices())
         # Last, since it owns none of these: in it RLIMIT_NPROC counts this run's processes alone.
         _own_user_namespace()
         os.chdir("/tmp")
@@ -75,7 +77,7 @@ class Namespaces(InNamespaces, InCheckout):
         become_ordinary_user(visible)
         _own_namespaces()
         super().__init__(visible, memory_mb, scratch_mb, processes)
-        self._filter = seccomp.program(own_network=True, own_files=False)
+        self._filter = seccomp.program(own_network=True, own_files=False, gpu=bool(gpu.devices()))
 
     def enter(self, keep: Sequence[int]) -> None:
         self._enter_own_world(keep)
@@ -103,12 +105,19 @@ def _own_user_namespace() -> None:
 
 def _tmpfs(place: str, size_mb: int) -> None:
     flags = kernel.MS_NOSUID | kernel.MS_NODEV
-    kernel.mount("tmpfs", place, "tmpfs", flags, f"mode=1777,size={size_mb}m")
+    # Each file takes the kernel memory, an empty one too.
+    limits = f"mode=1777,size={size_mb}m,nr_inodes={policy.FILES}"
+    kernel.mount("tmpfs", place, "tmpfs", flags, limits)
 
 
-def _proc() -> None:
-    """A view of /proc that has this pid namespace only."""
-    kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+def _proc(processes_only: bool = False) -> None:
+    """A view of /proc that has this pid namespace only, perhaps without the machine's counters."""
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    if processes_only:
+        with contextlib.suppress(OSError):  # before Linux 5.8
+            kernel.mount("proc", "/proc", "proc", flags, "subset=pid")
+            return
+    kernel.mount("proc", "/proc", "proc", flags)
 
 
 def _count_alone() -> None:
