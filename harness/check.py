@@ -12,6 +12,7 @@ from joblib import cpu_count
 from harness import competition as competitions
 from harness import submission as submissions
 from harness.competition import Limits
+from harness.device import device
 from harness.outputs import SPLITS, Observer
 from harness.reference.pools import Reference, prepare
 from harness.reference.training import AT_ONCE
@@ -48,13 +49,14 @@ def check(path: Path, competition: str = "digits", process: Process | None = Non
     reference = prepare(competitions.load(competition, runs=AT_ONCE))
     limits = reference.competition.evaluation.limits
     loop, factor = yardstick(reference)
+    where = device().type
     with Zygote(reference.inputs, process=process) as zygote:
-        with Server(submission, zygote, limits) as server:
+        with Server(submission, zygote, limits, device=where) as server:
             yield f"isolation: {server.level} {server.missing}".rstrip()
             results = [server.run(seed(submission.sha256, run)) for run in range(2)]
         retraining = None
         # An epoch of training that breaks the limits of a run is not the participant's fault.
-        with Server(loop, zygote, limits) as server, contextlib.suppress(Verdict):
+        with Server(loop, zygote, limits, device=where) as server, contextlib.suppress(Verdict):
             retraining = factor * server.run(0).seconds
     yield "weights: names, shapes and types match, and all values are finite"
     yield _randomness(*results)

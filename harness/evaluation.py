@@ -258,6 +258,8 @@ class _Evaluator:
             "flags": " ".join(flag.name for flag in flags),
             "explanations": {flag.name: flag.explanation for flag in flags},
             "isolation": runs.isolation,
+            "memory": runs.memory,
+            "device": runs.device,
             "draws": score.draws.tolist(),
         }
 

@@ -39,6 +39,8 @@ class RunStore(Store):
             seconds=result.seconds,
             peak_memory_mb=result.peak_memory_mb,
             isolation=isolation,
+            memory=result.memory,
+            device=result.device,
         )
 
     def run_facts(self, run: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from harness.competition import LEVELS, Limits
-from harness.device import sharing
+from harness.device import device, sharing
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.run_store import TOGETHER, RunStore
@@ -38,11 +38,17 @@ class Runs:
         Wall time of each run.
     isolation : str
         The lowest level that any of them ran under.
+    memory : str
+        "capped" if the kernel held each of them to its memory, else "watched".
+    device : str
+        "cpu" or "cuda"; both, if they differ.
     """
 
     pool: Pool
     seconds: np.ndarray
     isolation: str
+    memory: str
+    device: str
 
 
 def perform(
@@ -138,6 +144,8 @@ def _gather(stored: RunStore, batches: Sequence[Pool]) -> Runs:
         pool,
         np.array([fact["seconds"] for fact in facts]),
         min((fact["isolation"] for fact in facts), key=LEVELS.index),
+        max(fact["memory"] for fact in facts),
+        " ".join(sorted({fact["device"] for fact in facts})),
     )
 
 
@@ -162,8 +170,9 @@ def _here(
     """Do the missing runs of batches on this machine; gives the seconds of each, in order."""
     runs = [run for missing in todo.values() for run in missing]
     last = {missing[-1]: batch for batch, missing in todo.items()}
-    with Server(job.submission, job.zygote, job.limits) as server:
-        log(f"isolation {server.level} {server.missing}".rstrip() + "\n")
+    with Server(job.submission, job.zygote, job.limits, device=device().type) as server:
+        walls = f"isolation {server.level}, memory {server.memory}"
+        log(f"{walls} {server.missing}".rstrip() + "\n")
         stop = threading.Event()
         # In order, so that the verdict does not depend on which run happened to fail first.
         results = Parallel(n_jobs=at_once, backend="threading", return_as="generator")(

@@ -162,7 +162,9 @@ class Trials:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 inputs = write_inputs(Path(folder), splits, case.weights)
-                with Server(submission, self._zygote, limits, inputs=inputs) as server:
+                with Server(
+                    submission, self._zygote, limits, inputs=inputs, device=device().type
+                ) as server:
                     result = server.run(run_seed(key, case.seed))
         except Verdict as verdict:
             raise Verdict(

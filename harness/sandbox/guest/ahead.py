@@ -47,13 +47,13 @@ def prove_clean() -> None:
     RuntimeError
         If it has more than one thread, or the GPU's driver has started, which no fork survives.
     """
-    threads = len(list(Path("/proc/self/task").iterdir()))
-    if threads != 1:
-        raise RuntimeError(f"the process that forks the runs has {threads} threads")
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
         with contextlib.suppress(OSError):  # the one that read the folder
             if os.readlink(f"/proc/self/fd/{name}").startswith("/dev/nvidia"):  # noqa: PTH115
                 raise RuntimeError("CUDA has started in the process that forks the runs")
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads != 1:
+        raise RuntimeError(f"the process that forks the runs has {threads} threads")
 
 
 def _listed(name: str) -> str:

@@ -42,12 +42,18 @@ class RunResult:
         Wall time, from when the child was ready to load the submission.
     peak_memory_mb : float
         The most memory seen, over all its processes, in MiB.
+    memory : str
+        "capped" if the kernel held it to its memory, "watched" if only a watchdog did.
+    device : str
+        Where it found its model: "cpu" or "cuda".
     """
 
     weights: dict[str, np.ndarray]
     output: str
     seconds: float
     peak_memory_mb: float
+    memory: str
+    device: str
 
 
 class _Unexplained(Verdict):
@@ -107,6 +113,7 @@ class Server:
         self.level, self.missing = zygote.isolation.level, zygote.isolation.missing
         self._zygote = zygote
         self._limits = limits
+        self._device = device
         folder = inputs or zygote.inputs
         self._wanted = weights.expected(folder / "original.safetensors")
         self._function = submission.function
@@ -226,7 +233,9 @@ class Server:
         peak = report["peak_memory_mb"]
         try:
             self._check_end(report)
-            return RunResult(self._read(result), printed, report["seconds"], peak)
+            weights_ = self._read(result)
+            spent = report["seconds"], peak
+            return RunResult(weights_, printed, *spent, self.memory, self._device)
         except Verdict as verdict:
             message = clean(verdict.message)
             if verdict.status == "out_of_memory":
