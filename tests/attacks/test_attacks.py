@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from harness.competition import LEVELS, Limits
-from harness.sandbox.host import Server, isolation_level
+from harness.sandbox.host import Server, cgroup, isolation_level
 from harness.sandbox.walls import files
 from harness.submission import VERDICTS, Verdict
 from tests.sandbox.small import at_level, several
@@ -175,6 +175,37 @@ def test_an_attack_ends_as_its_header_says(
         assert len(output) <= (LIMITS.output_kb << 10) + 100
         assert len(message) <= 64 << 10
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", message + output)
+    assert not marked()
+
+
+MEMORY = [(name, kind) for name, kind, outcome, _ in HERE if outcome == "out_of_memory"]
+
+
+@pytest.fixture(scope="module")
+def watched(inputs: Path) -> Iterator[Callable[[str, str], tuple[str, str, str]]]:
+    """As `attack`, on a machine that gives no control group: a watchdog is alone."""
+    prelude = TARGET.format(facts="processes = 24", mark=MARK)
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setattr(cgroup, "make", lambda: None)
+        submission, seeds = several(HOSTILE, prelude)
+
+        @functools.cache
+        def server(kind: str) -> Server:
+            return stack.enter_context(at_level(KINDS[kind], submission, inputs, PATIENT))
+
+        yield lambda kind, name: run(server(kind), seeds[name])
+
+
+@pytest.mark.parametrize(("name", "kind"), MEMORY)
+def test_memory_is_bounded_without_control_groups(
+    watched: Callable[[str, str], tuple[str, str, str]], name: str, kind: str
+) -> None:
+    level = KINDS[kind]
+    best, missing = isolation_level()
+    if LEVELS.index(level) > LEVELS.index(best):
+        pytest.skip(f"this machine gives {best}: {missing}")
+    status, message, _ = watched(kind, name)
+    assert status == "out_of_memory", message
     assert not marked()
 
 

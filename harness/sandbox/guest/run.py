@@ -84,6 +84,7 @@ def execute(start: Start, job: dict[str, Any], order: Order) -> NoReturn:
     # Bound now: the submission may replace what these names mean in their modules.
     send, leave, encode, explain, shield = _send, os._exit, save, describe, shielded
     silence, scores_in, weights_in = silence_signals, _scores, _weights
+    untrace, unprofile = sys.settrace, sys.setprofile
     name, function = job["name"], job["function"]
     net, loaders, result = _ready(start, job, order)
     device = next(net.parameters()).device
@@ -96,6 +97,7 @@ def execute(start: Start, job: dict[str, Any], order: Order) -> NoReturn:
             further = dict.fromkeys(devices(call), device)
             _seed(order.seed, device)
         returned = call(net, *loaders, **further)  # the participant's function, here and only here
+        untrace(None), unprofile(None)
         silence()
         with shield():
             if function == "identify":
@@ -104,6 +106,7 @@ def execute(start: Start, job: dict[str, Any], order: Order) -> NoReturn:
                 changed = net if returned is None else returned
                 reply = b"W" + encode(weights_in(changed, start.expected, function))
     except BaseException as error:
+        untrace(None), unprofile(None)
         silence()
         with shield():
             status, message = explain(error, f"{name}.py")
