@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -229,7 +230,7 @@ class _Evaluator:
             runs.pool,
             retrained,
             self._labels,
-            score.epsilons,
+            score.quality.epsilons,
             settings.delta,
             float(runs.seconds.mean()),
             retraining_seconds,
@@ -244,14 +245,7 @@ class _Evaluator:
             figures["retrain_fraction"],
             settings.limits.retrain_fraction,
         )
-        scored = {
-            "score": score.value,
-            "score_low": score.low,
-            "score_high": score.high,
-            "forgetting_quality": score.forgetting_quality,
-            "ceiling": score.ceiling,
-            "utility": score.utility,
-        } | figures
+        scored = _figures(score) | figures
         self._write_details(folder, runs, score, scored, flags)
         return scored | {
             "status": "scored",
@@ -260,6 +254,7 @@ class _Evaluator:
             "isolation": runs.isolation,
             "memory": runs.memory,
             "device": runs.device,
+            "at_floor": score.at_floor,
             "draws": score.draws.tolist(),
         }
 
@@ -271,11 +266,7 @@ class _Evaluator:
         forget = self.reference.data.forget
         identities = {k: v for k, v in forget.items() if k not in ("image", "label")}
         columns = metrics.per_example(
-            runs.pool,
-            self.reference.retrained,
-            self._labels,
-            score.epsilons,
-            score.by_attacker,
+            runs.pool, self.reference.retrained, self._labels, score.quality
         )
         examples = pd.DataFrame(identities | columns)
         store.write(folder / "examples.csv", examples.to_csv(index=False, float_format="%.6g"))
@@ -297,6 +288,27 @@ class _Evaluator:
         } | figures
         leaderboard.write_row(folder, row)
         return row
+
+
+def _figures(score: Score) -> Row:
+    """A score and what it is made of, by the names of the leaderboard."""
+    figures: Row = {
+        "score": score.value,
+        "score_low": score.low,
+        "score_high": score.high,
+        "forgetting_quality": score.quality.value,
+        "ceiling": score.ceiling.value,
+        "utility": score.utility,
+    }
+    if score.strict:
+        figures |= {
+            "strict_score": score.strict.value,
+            "strict_score_low": score.strict.low,
+            "strict_score_high": score.strict.high,
+            "strict_ceiling": score.strict.ceiling.value,
+            "strict_epsilon_median": float(np.median(score.strict.quality.epsilons)),
+        }
+    return figures
 
 
 def _key(*parts: object) -> str:

@@ -18,6 +18,7 @@ COLUMNS = (
     "score",
     "score_low",
     "score_high",
+    "strict_score",
     "forgetting_quality",
     "utility",
     "retain_accuracy",
@@ -128,7 +129,9 @@ def _table(frame: pd.DataFrame, name: int) -> str:
 def _rank(rows: list[Row]) -> None:
     rows.sort(key=lambda row: -row["score"])
     groups = scoring.rank_groups(
-        [row["score"] for row in rows], [np.array(row["draws"]) for row in rows]
+        [row["score"] for row in rows],
+        [np.array(row["draws"]) for row in rows],
+        [row["at_floor"] for row in rows],
     )
     for rank, (row, group) in enumerate(zip(rows, groups, strict=True), start=1):
         row |= {"rank": rank, "rank_group": group}

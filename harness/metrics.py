@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, rel_entr
 from scipy.stats import ks_2samp, mannwhitneyu
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
 from harness.epsilon import confidences, neurips2023
-from harness.epsilon.estimation import ByAttacker
+from harness.epsilon.estimation import ForgettingQuality
 from harness.epsilon.lower_bound import epsilon_lower_bound
 from harness.epsilon.validation import check_models, check_pair
 from harness.pool import Pool
@@ -27,7 +27,7 @@ __all__ = [
     "per_example",
 ]
 
-_BINS = 20
+_BINS, _LARGEST_MARGIN, _LEAST_SHARE = 20, 100.0, 1e-5
 _SPLITS = 10
 _ATTACKED_MODELS = 8
 _ACCURACIES = ("retain", "forget", "validation", "test")
@@ -43,10 +43,11 @@ def epsilon_quantiles(epsilons: np.ndarray) -> tuple[float, float]:
 
 
 def klom(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence of margins, from the retrained models to the unlearned ones.
+    """Kullback-Leibler divergence of margins: of the unlearned models from the retrained ones.
 
-    Both pools' confidences are counted in 20 equal bins over the range that they share; half a
-    count is added to each bin, which keeps the divergence finite where a bin is empty.
+    ``sum p log(p / max(q, 1e-5))`` over 20 equal bins between the least and the largest margin of
+    both pools, p and q the shares of the unlearned and of the retrained models in a bin, margins
+    clipped to ±100. So an example whose pools do not overlap at all scores about 11.5.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def klom(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray [F]
-        In nats, at least 0; 0 where the histograms agree.
+        In nats; 0 where the histograms agree.
 
     Raises
     ------
@@ -67,19 +68,23 @@ def klom(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
     References
     ----------
     Georgiev et al., "Attribute-to-Delete: machine unlearning via datamodel matching", 2024,
-    section 2 (KLOM).
+    section 2 (KLOM); bins, bounds and floor as in EasyDUB, the code that its authors published
+    with "Easy Data Unlearning Bench", 2026. The largest margin counts here, in the last bin;
+    their `digitize` leaves it out.
     """
     unlearned, retrained = np.asarray(unlearned), np.asarray(retrained)
     check_pair(unlearned, retrained)
 
     def divergence(u: np.ndarray, r: np.ndarray) -> float:
         edges = np.histogram_bin_edges(np.concatenate([u, r]), _BINS)
-        p, q = (np.histogram(sample, edges)[0] + 0.5 for sample in (r, u))
-        p, q = p / p.sum(), q / q.sum()
-        return float(np.sum(p * np.log(p / q)))
+        p, q = (np.histogram(sample, edges)[0] / len(sample) for sample in (u, r))
+        return float(rel_entr(p, np.maximum(q, _LEAST_SHARE)).sum())
 
-    columns = zip(unlearned.T.astype(float), retrained.T.astype(float), strict=True)
-    return np.array([divergence(u, r) for u, r in columns])
+    pools = (
+        np.clip(pool.astype(float), -_LARGEST_MARGIN, _LARGEST_MARGIN)
+        for pool in (unlearned, retrained)
+    )
+    return np.array([divergence(u, r) for u, r in zip(*(pool.T for pool in pools), strict=True)])
 
 
 def ks_distance(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
@@ -258,8 +263,7 @@ def per_example(
     unlearned: Pool,
     retrained: Pool,
     labels: np.ndarray,
-    epsilons: np.ndarray,
-    by_attacker: ByAttacker,
+    quality: ForgettingQuality,
 ) -> dict[str, Any]:
     """Columns of a table with a row for each forget example.
 
@@ -267,24 +271,26 @@ def per_example(
     ----------
     unlearned, retrained : Pool
     labels : array [F] of int
-    epsilons : array [F]
-    by_attacker : ByAttacker
+    quality : ForgettingQuality
 
     Returns
     -------
     dict of str to column [F]
-        Spreads are interquartile ranges, in nats, as the medians are.
+        What each attacker found includes those of the strict adversary. Spreads are
+        interquartile ranges, in nats, as the medians are.
     """
     phi = {
         "unlearned": confidences(unlearned.forget_logits, labels),
         "retrained": confidences(retrained.forget_logits, labels),
     }
+    found = (quality.strict or quality).by_attacker
     columns: dict[str, Any] = {
         "label": labels,
-        "epsilon": epsilons,
-        "attacker": [rule.attacker for rule in by_attacker.rules],
-        "rule": [str(rule) for rule in by_attacker.rules],
-    } | {f"epsilon_{name}": found for name, found in by_attacker.epsilons.items()}
+        "epsilon": quality.epsilons,
+        "attacker": [rule.attacker for rule in quality.by_attacker.rules],
+        "view": [rule.view for rule in quality.by_attacker.rules],
+        "rule": [str(rule) for rule in quality.by_attacker.rules],
+    } | {f"epsilon_{name}_{view}": e for (name, view), e in found.epsilons.items()}
     for name, values in phi.items():
         low, median, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
         columns |= {f"{name}_median": median, f"{name}_spread": high - low}

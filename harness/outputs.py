@@ -13,6 +13,7 @@ from harness import models
 from harness.competition import Model
 from harness.data import Columns, Data
 from harness.device import as_many_as_fit, device
+from harness.epsilon import calibration
 from harness.fused import together
 from harness.pool import Pool, retain_sample
 
@@ -68,10 +69,13 @@ class Observer:
         labels = self._splits["test"][1][:, None].expand(found["test"].shape[:2])
         losses = cross_entropy(found["test"].movedim(-1, 1), labels, reduction="none")
         sample = retain_sample(len(found["retain"]))
+        means, scales = calibration(found["validation"].transpose(0, 1).numpy())
         return Pool(
             forget_logits=found["forget"].transpose(0, 1).contiguous().numpy(),
             retain_logits=found["retain"][sample].transpose(0, 1).contiguous().numpy(),
             test_losses=losses.T.contiguous().numpy(),
+            class_means=means,
+            logit_scale=scales,
             **{name: values.numpy() for name, values in accuracy.items()},
         )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from harness.epsilon.calibration import Calibration
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -20,6 +22,9 @@ class Pool:
         Cross entropy, in nats, of each of the T test examples.
     retain_accuracy, forget_accuracy, validation_accuracy, test_accuracy : ndarray [N], float64
         Fraction of the split that each model classifies correctly.
+    class_means : ndarray [N, C], float64
+    logit_scale : ndarray [N], float64
+        Of the logits on the validation images, see `harness.epsilon.Calibration`.
     retain_logits : ndarray [N, R, C], float32, optional
         Logits of a sample of the retain examples, `retain_sample`, for the report; not scored.
     """
@@ -30,6 +35,8 @@ class Pool:
     forget_accuracy: np.ndarray
     validation_accuracy: np.ndarray
     test_accuracy: np.ndarray
+    class_means: np.ndarray
+    logit_scale: np.ndarray
     retain_logits: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -38,6 +45,11 @@ class Pool:
     def __getitem__(self, models: slice | np.ndarray) -> Pool:
         """The pool of the selected models."""
         return Pool(**{name: rows[models] for name, rows in self.arrays().items()})
+
+    @property
+    def calibration(self) -> Calibration:
+        """What offsets and temperatures of the models' logits are undone by."""
+        return Calibration(self.class_means, self.logit_scale)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The outputs by name, but for those that were not kept."""

@@ -11,11 +11,11 @@ from scipy.stats import studentized_range
 
 from harness.epsilon import ForgettingQuality, forgetting_quality
 from harness.epsilon.attackers import Attacker
-from harness.epsilon.estimation import ByAttacker
 from harness.epsilon.resampling import halves, interval, replicate
 from harness.pool import Pool
 
 CONFIDENCE = 0.97  # that a field of equals is one rank group
+FLOOR = 0.05  # nats below the largest epsilon that count as told apart
 
 
 @dataclass(frozen=True)
@@ -25,38 +25,38 @@ class Score:
     Attributes
     ----------
     value : float
-        ``forgetting_quality / ceiling * utility``; 1.0 is as good as retraining, as far as the
-        attackers can tell. Chance can lift it a little above.
+        ``forgetting_quality / ceiling * utility``; 1.0 is as good as retraining, as far as an
+        adversary can tell who sees the confidence in the label, and may query the model on
+        images of their own. Chance can lift it a little above.
     low, high : float
         95 % interval of the value.
-    forgetting_quality, ceiling : float
+    quality, ceiling : ForgettingQuality
         Of the unlearned models, and of a second pool of retrained ones, against the retrained.
     utility : float
         Retain and test accuracy over the retrained models', each capped at 1, multiplied.
-    retain_accuracy, forget_accuracy, validation_accuracy, test_accuracy : float
-        Mean fractions over the unlearned models.
-    epsilons : ndarray [F]
-        Of each forget example, in nats.
-    by_attacker : ByAttacker
     draws : ndarray [200]
         Replicates of the value from random halves of all three pools; their standard deviation
         is its standard error. Scores of the same reference share its halves, so that their draws
         can be subtracted.
+    at_floor : bool
+        Whether half the examples or more tell (nearly) all models apart: the median epsilon lies
+        within 0.05 of the largest that so many models can show.
+    strict : Score or None
+        The same for an adversary who sees all logits; None where no attacker looks at them.
     """
 
     value: float
     low: float
     high: float
-    forgetting_quality: float
-    ceiling: float
+    quality: ForgettingQuality
+    ceiling: ForgettingQuality
     utility: float
-    retain_accuracy: float
-    forget_accuracy: float
-    validation_accuracy: float
-    test_accuracy: float
-    epsilons: np.ndarray
-    by_attacker: ByAttacker
     draws: np.ndarray
+    strict: Score | None = None
+
+    @property
+    def at_floor(self) -> bool:
+        return bool(np.median(self.quality.epsilons) > self.quality.largest_epsilon - FLOOR)
 
 
 def score(
@@ -64,7 +64,7 @@ def score(
     retrained: Pool,
     ceiling: ForgettingQuality,
     labels: np.ndarray,
-    attackers: Sequence[str] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
+    attackers: Sequence[Any] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
     delta: float = 1e-5,
 ) -> Score:
     """Score a pool of unlearned models.
@@ -74,7 +74,8 @@ def score(
     unlearned, retrained : Pool
         Of N_u unlearned and N_r retrained models.
     ceiling : ForgettingQuality
-        Of N_u other retrained models against `retrained`, by the same attackers and delta.
+        Of N_u other retrained models against `retrained`, by the same attackers and delta: what
+        `quality` makes of them.
     labels : array [F] of int
         Classes of the forget examples.
     attackers, delta
@@ -90,36 +91,49 @@ def score(
         If a pool has fewer than 10 models or is not finite, or if the ceiling was measured with
         other numbers of models, attackers or delta, as such scores are not comparable.
     """
-    quality = forgetting_quality(
-        unlearned.forget_logits, retrained.forget_logits, labels, attackers, delta
+    found = quality(unlearned, retrained, labels, attackers, delta)
+    _check_ceiling(ceiling, found)
+    utilities = np.array(
+        [
+            _utility(unlearned[kept], retrained[kept_retrained])
+            for kept, kept_retrained in zip(*halves(len(unlearned), len(retrained)), strict=True)
+        ]
     )
-    _check_ceiling(ceiling, quality)
-    utility = _utility(unlearned, retrained)
-    value = quality.value / ceiling.value * utility
-    utility_draws = [
-        _utility(unlearned[kept], retrained[kept_retrained])
-        for kept, kept_retrained in zip(*halves(len(unlearned), len(retrained)), strict=True)
-    ]
-    draws = replicate(value, quality.draws / ceiling.draws * np.array(utility_draws))
-    low, high = interval(value, draws)
-    return Score(
-        value=value,
-        low=low,
-        high=high,
-        forgetting_quality=quality.value,
-        ceiling=ceiling.value,
-        utility=utility,
-        retain_accuracy=float(unlearned.retain_accuracy.mean()),
-        forget_accuracy=float(unlearned.forget_accuracy.mean()),
-        validation_accuracy=float(unlearned.validation_accuracy.mean()),
-        test_accuracy=float(unlearned.test_accuracy.mean()),
-        epsilons=quality.epsilons,
-        by_attacker=quality.by_attacker,
-        draws=draws,
+    return _score(found, ceiling, _utility(unlearned, retrained), utilities)
+
+
+def quality(
+    unlearned: Pool,
+    retrained: Pool,
+    labels: np.ndarray,
+    attackers: Sequence[Any] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
+    delta: float = 1e-5,
+) -> ForgettingQuality:
+    """Forgetting quality of one pool against another, seen raw and calibrated; see `score`."""
+    return forgetting_quality(
+        unlearned.forget_logits,
+        retrained.forget_logits,
+        labels,
+        attackers,
+        delta,
+        calibrations=(unlearned.calibration, retrained.calibration),
     )
 
 
-def rank_groups(scores: Sequence[float], draws: Sequence[np.ndarray]) -> list[int]:
+def _score(
+    found: ForgettingQuality, ceiling: ForgettingQuality, utility: float, utilities: np.ndarray
+) -> Score:
+    value = found.value / ceiling.value * utility
+    draws = replicate(value, found.draws / ceiling.draws * utilities)
+    strict = None
+    if found.strict and ceiling.strict:
+        strict = _score(found.strict, ceiling.strict, utility, utilities)
+    return Score(value, *interval(value, draws), found, ceiling, utility, draws, strict)
+
+
+def rank_groups(
+    scores: Sequence[float], draws: Sequence[np.ndarray], at_floor: Sequence[bool]
+) -> list[int]:
     """Groups of rows that no significant difference tells apart.
 
     From the best score down, a row joins the group as long as its difference from the group's
@@ -130,12 +144,17 @@ def rank_groups(scores: Sequence[float], draws: Sequence[np.ndarray]) -> list[in
     standard errors are estimates themselves, and at 95 % up to 7 % of the pairs of equals were
     split in `tests/benchmarks/interval_coverage.py`.
 
+    All rows at the floor are one group, which counts where the first of them stands: every one
+    of their models is told from retraining, and what is left of their scores is utility.
+
     Parameters
     ----------
     scores : sequence of float
         In any order, measured against the same reference.
     draws : sequence of array [200]
         Each score's draws.
+    at_floor : sequence of bool
+        See `Score.at_floor`.
 
     Returns
     -------
@@ -151,11 +170,16 @@ def rank_groups(scores: Sequence[float], draws: Sequence[np.ndarray]) -> list[in
         return [1] * len(scores)
     critical = studentized_range.ppf(CONFIDENCE, len(scores), np.inf) / np.sqrt(2)
     groups = [0] * len(scores)
-    group, best = 0, -1
+    group, best, floor = 0, -1, 0
     for row in sorted(range(len(scores)), key=lambda row: -scores[row]):
-        if best < 0 or scores[best] - scores[row] > critical * np.std(draws[best] - draws[row]):
+        if at_floor[row] and floor:
+            groups[row] = floor
+            continue
+        opens = best < 0 or at_floor[row] or at_floor[best]
+        if opens or scores[best] - scores[row] > critical * np.std(draws[best] - draws[row]):
             group, best = group + 1, row
         groups[row] = group
+        floor = floor or at_floor[row] * group
     return groups
 
 
@@ -180,8 +204,9 @@ def _check_ceiling(ceiling: ForgettingQuality, quality: ForgettingQuality) -> No
                 f"ceiling was measured with {name} = {theirs}, the submission with {ours}; "
                 "measure the ceiling again with as many models and the same delta"
             )
-    if list(ceiling.by_attacker.epsilons) != list(quality.by_attacker.epsilons):
+    theirs, ours = ([*(q.strict or q).by_attacker.epsilons] for q in (ceiling, quality))
+    if theirs != ours:
         raise ValueError(
-            f"ceiling was measured by attackers {list(ceiling.by_attacker.epsilons)}, the "
-            f"submission by {list(quality.by_attacker.epsilons)}; measure it again by the same"
+            f"ceiling was measured by attackers {theirs}, the submission by {ours}; measure it "
+            "again by the same"
         )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.diagnostics import flags
+from harness.epsilon import calibration
 from harness.pool import Pool
 
 N, F, CLASSES = 100, 40, 4
@@ -16,7 +17,8 @@ RNG = np.random.default_rng(0)
 def pool(logits, forget=0.8):
     ones = np.ones(len(logits))
     losses = np.zeros((len(logits), 20), np.float32)
-    return Pool(logits.astype(np.float32), losses, ones, forget * ones, ones, ones)
+    summary = calibration(logits)
+    return Pool(logits.astype(np.float32), losses, ones, forget * ones, ones, ones, *summary)
 
 
 def logits(n=N):

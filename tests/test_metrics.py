@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from harness import metrics
-from harness.epsilon import confidences, forgetting_quality, neurips2023
+from harness import metrics, scoring
+from harness.epsilon import calibration, confidences, neurips2023
 from harness.pool import Pool
 
 
@@ -40,13 +40,22 @@ def test_lower_bound_sees_spread(scale):
     assert np.median(bounds) > 0.5
 
 
-def test_klom_is_the_divergence_of_smoothed_histograms():
-    # All in the end bins of twenty: counts of (8, 2) and (2, 8).
+def test_klom_is_the_divergence_of_the_unlearned_histogram_from_the_retrained():
+    # All in the end bins of twenty.
     unlearned = np.repeat([[0.0, 0.0], [1.0, 1.0]], [2, 8], axis=0)
-    retrained = np.repeat([[0.0, 0.0], [1.0, 1.0]], [8, 2], axis=0)
-    p = np.array([8.5, 2.5]) / 20
-    expected = np.sum(p * np.log(p / p[::-1]))
+    retrained = np.repeat([[0.0, 0.0], [1.0, 1.0]], [7, 3], axis=0)
+    expected = 0.2 * np.log(0.2 / 0.7) + 0.8 * np.log(0.8 / 0.3)
     assert metrics.klom(unlearned, retrained) == pytest.approx([expected] * 2)
+
+
+def test_klom_of_pools_apart_is_that_of_the_least_share():
+    unlearned, retrained = np.full((10, 2), 500.0), np.zeros((10, 2))
+    assert metrics.klom(unlearned, retrained) == pytest.approx([np.log(1 / 1e-5)] * 2)
+    # Clipped at ±100, so that one far margin does not put all others into one bin.
+    unlearned = np.concatenate([np.full((9, 2), 60.0), np.full((1, 2), 1e6)])
+    assert metrics.klom(unlearned, retrained) == pytest.approx(
+        [0.9 * np.log(0.9e5) + 0.1 * np.log(0.1e5)] * 2
+    )
 
 
 def test_klom_grows_with_a_shift():
@@ -116,16 +125,15 @@ def pool(seed, n=40, retain=0.9):
         np.full(n, 0.6),
         np.full(n, 0.7),
         np.full(n, 0.8),
+        *calibration(3 * rng.normal(size=(n, 30, CLASSES))),
     )
 
 
 @pytest.fixture(scope="module")
 def scored():
     unlearned, retrained = pool(0, retain=0.99), pool(1)
-    quality = forgetting_quality(
-        unlearned.forget_logits, retrained.forget_logits, LABELS, ["confidence", "gaussian"]
-    )
-    return unlearned, retrained, quality
+    attackers = ["confidence", "gaussian", "discriminant"]
+    return unlearned, retrained, scoring.quality(unlearned, retrained, LABELS, attackers)
 
 
 def test_figures(scored):
@@ -153,9 +161,7 @@ def test_figures_without_times(scored):
 
 def test_per_example(scored):
     unlearned, retrained, quality = scored
-    columns = metrics.per_example(
-        unlearned, retrained, LABELS, quality.epsilons, quality.by_attacker
-    )
+    columns = metrics.per_example(unlearned, retrained, LABELS, quality)
     assert {len(column) for column in columns.values()} == {F}
     phi = confidences(unlearned.forget_logits, LABELS)
     np.testing.assert_allclose(columns["unlearned_median"], np.median(phi, axis=0))
@@ -163,5 +169,14 @@ def test_per_example(scored):
         columns["unlearned_spread"], np.subtract(*np.quantile(phi, [0.75, 0.25], axis=0))
     )
     assert set(columns["attacker"]) <= {"confidence", "gaussian"}
-    each = np.stack([columns["epsilon_confidence"], columns["epsilon_gaussian"]])
-    np.testing.assert_array_equal(each.max(axis=0), columns["epsilon"])
+    each = {k.removeprefix("epsilon_"): v for k, v in columns.items() if k.startswith("epsilon_")}
+    strict = each.pop("discriminant_logits")
+    assert list(each) == [
+        f"{attacker}_{view}"
+        for attacker in ("confidence", "gaussian")
+        for view in ("raw", "calibrated")
+    ]
+    np.testing.assert_array_equal(np.max([*each.values()], axis=0), columns["epsilon"])
+    np.testing.assert_array_equal(np.maximum(strict, columns["epsilon"]), quality.strict.epsilons)
+    winners = [each[f"{a}_{v}"] for a, v in zip(columns["attacker"], columns["view"], strict=True)]
+    np.testing.assert_array_equal(np.diagonal(winners), columns["epsilon"])

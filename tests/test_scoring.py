@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.epsilon import ForgettingQuality, forgetting_quality
+from harness.epsilon import ForgettingQuality, calibration
 from harness.pool import Pool
-from harness.scoring import rank_groups, score
+from harness.scoring import quality, rank_groups, score
 
-FAST = ["confidence", "gaussian"]
+FAST = ["confidence", "gaussian", "discriminant"]
 F, CLASSES = 4, 3
 LABELS = np.array([0, 1, 2, 0])
 
@@ -29,6 +29,7 @@ def pool(seed, n=60, shift=0.0, scale=1.0, retain=0.9, test=0.8):
         accuracy(0.7),
         accuracy(0.75),
         accuracy(test),
+        *calibration(3 * rng.normal(size=(n, 30, CLASSES))),
     )
 
 
@@ -36,10 +37,7 @@ RETRAINED = pool(0)
 
 
 def ceiling(n=60, **changes):
-    arguments = {"attackers": FAST} | changes
-    return forgetting_quality(
-        pool(1, n).forget_logits, RETRAINED.forget_logits, LABELS, **arguments
-    )
+    return quality(pool(1, n), RETRAINED, LABELS, **{"attackers": FAST} | changes)
 
 
 CEILING = ceiling()
@@ -50,20 +48,23 @@ def scored(unlearned, against=CEILING, retrained=RETRAINED):
 
 
 def test_is_quality_over_ceiling_times_utility():
-    result = scored(pool(2, shift=0.5, retain=0.45, test=0.6))
-    quality = forgetting_quality(
-        pool(2, shift=0.5).forget_logits, RETRAINED.forget_logits, LABELS, FAST
-    )
-    assert result.forgetting_quality == quality.value
-    assert result.ceiling == CEILING.value
+    unlearned = pool(2, shift=0.5, retain=0.45, test=0.6)
+    result, found = scored(unlearned), quality(unlearned, RETRAINED, LABELS, FAST)
+    assert result.quality.value == found.value
+    assert result.ceiling is CEILING
     assert result.utility == pytest.approx(0.5 * 0.75, rel=0.02)
-    assert result.value == quality.value / CEILING.value * result.utility
+    assert result.value == found.value / CEILING.value * result.utility
     assert result.low < result.value < result.high
-    np.testing.assert_array_equal(result.epsilons, quality.epsilons)
-    assert result.retain_accuracy == pytest.approx(0.45, abs=0.01)
-    assert result.forget_accuracy == pytest.approx(0.70, abs=0.01)
-    assert result.validation_accuracy == pytest.approx(0.75, abs=0.01)
-    assert result.test_accuracy == pytest.approx(0.60, abs=0.01)
+    np.testing.assert_array_equal(result.quality.epsilons, found.epsilons)
+    strict = result.strict
+    assert strict.value == found.strict.value / CEILING.strict.value * result.utility
+    assert found.strict.value <= found.value
+    assert strict.low < strict.value < strict.high
+
+
+def test_without_attackers_of_logits_there_is_no_strict_score():
+    against = ceiling(attackers=["confidence"])
+    assert score(pool(2), RETRAINED, against, LABELS, ["confidence"]).strict is None
 
 
 def test_better_than_retrained_earns_nothing():
@@ -117,7 +118,10 @@ def test_refuses_too_few_models_and_says_why(models):
     [
         ({"n": 50}, "n_unlearned = 50, the submission with 60"),
         ({"delta": 1e-4}, "delta = 0.0001, the submission with 1e-05"),
-        ({"attackers": ["kernel"]}, r"attackers \['kernel'\], the submission by \['confidence'"),
+        (
+            {"attackers": ["kernel"]},
+            r"attackers \[\('kernel', 'raw'\), .* the submission by \[\('confidence', 'raw'\)",
+        ),
     ],
 )
 def test_refuses_a_ceiling_that_was_measured_otherwise(changes, message):
@@ -131,22 +135,43 @@ def draws(seed, value, deviation=0.05):
 
 def test_rank_groups_follow_significance_not_order():
     values = [0.50, 0.92, 0.90, 0.52]
-    groups = rank_groups(values, [draws(i, value) for i, value in enumerate(values)])
+    groups = rank_groups(values, [draws(i, value) for i, value in enumerate(values)], [False] * 4)
     assert groups == [2, 1, 1, 2]
+
+
+def test_rows_at_the_floor_are_one_group():
+    values = [0.90, 0.0100, 0.0099, 0.0010, 0.0500, 0.0005]
+    at_floor = [False, True, False, True, False, True]
+    exact = [draws(i, value, 1e-9) for i, value in enumerate(values)]
+    assert rank_groups(values, exact, at_floor) == [1, 3, 4, 3, 2, 3]
+
+
+def test_at_floor_is_within_a_twentieth_of_the_largest_epsilon():
+    found = scored(pool(2, shift=100)).quality
+    largest = found.largest_epsilon
+    assert found.epsilons == pytest.approx([largest] * F)
+    for below, at_floor in ((0.04, True), (0.06, False)):
+        epsilons = np.array([largest, largest, largest - below, 0.0])
+        median = replace(found, epsilons=np.append(epsilons, largest - below))
+        assert replace(scored(pool(2)), quality=median).at_floor == at_floor
 
 
 def test_rank_groups_use_what_rows_share():
     # A shared deviation of 0.2 hides nothing of a difference that is the same in every draw.
     shared = draws(0, 0, 0.2)
     own = [draws(i, value, 0.01) for i, value in ((1, 0.9), (2, 0.8))]
-    assert rank_groups([0.9, 0.8], [own[0] + shared, own[1] + shared]) == [1, 2]
-    assert rank_groups([0.9, 0.8], [own[0] + shared, own[1] - shared]) == [1, 1]
+    none = [False, False]
+    assert rank_groups([0.9, 0.8], [own[0] + shared, own[1] + shared], none) == [1, 2]
+    assert rank_groups([0.9, 0.8], [own[0] + shared, own[1] - shared], none) == [1, 1]
 
 
 def test_a_large_field_of_equals_is_seldom_split():
     rng = np.random.default_rng(0)
     split = [
-        max(rank_groups(rng.normal(0.5, 0.05, 20), [draws(i, 0.5) for i in range(20)])) > 1
+        max(
+            rank_groups(rng.normal(0.5, 0.05, 20), [draws(i, 0.5) for i in range(20)], [False] * 20)
+        )
+        > 1
         for _ in range(200)
     ]
     # Pairwise tests would split nearly every field of twenty.
@@ -154,6 +179,6 @@ def test_a_large_field_of_equals_is_seldom_split():
 
 
 def test_rank_groups_of_few_rows():
-    assert rank_groups([], []) == []
-    assert rank_groups([0.3], [draws(0, 0.3)]) == [1]
-    assert rank_groups([0.3, 0.3], [draws(0, 0.3)] * 2) == [1, 1]
+    assert rank_groups([], [], []) == []
+    assert rank_groups([0.3], [draws(0, 0.3)], [False]) == [1]
+    assert rank_groups([0.3, 0.3], [draws(0, 0.3)] * 2, [False] * 2) == [1, 1]

@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import PolynomialFeatures
 from sklearn.svm import SVC
 
 from harness.epsilon.classifiers import (
@@ -29,7 +29,8 @@ class Attacker(NamedTuple):
     estimator : estimator
         With `fit` and `decision_function` or `predict_proba`; it is cloned before each fit.
     sees : {"confidence", "logits"}
-        One column, the confidence in the label; or C, the logits less their mean.
+        One column, the confidence in the label, as it is and once more calibrated; or C, the
+        logits less their mean. Those who see the confidence make the score, all the strict score.
     learned : bool
         Whether a fit can adapt to the models it sees, which are then scored out of fold.
     """
@@ -66,9 +67,8 @@ def logistic() -> Attacker:
     """
     return Attacker(
         make_pipeline(
-            StandardScaler(),
             PolynomialFeatures(2, include_bias=False),
-            LogisticRegression(class_weight="balanced"),
+            LogisticRegression(class_weight="balanced", solver="newton-cholesky"),
         )
     )
 
@@ -109,7 +109,7 @@ def support_vector() -> Attacker:
     ----------
     Cortes and Vapnik, "Support-vector networks", Machine Learning 20, 1995.
     """
-    return Attacker(make_pipeline(StandardScaler(), SVC(class_weight="balanced")), "logits")
+    return Attacker(SVC(class_weight="balanced"), "logits")
 
 
 def gradient_boosting() -> Attacker:
@@ -127,7 +127,7 @@ def k_neighbors() -> Attacker:
     Catches clusters of runs, wherever they lie. Its scores have 26 values, so that few rules
     come of them. Costs some tens of milliseconds an example.
     """
-    return Attacker(make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors=25)), "logits")
+    return Attacker(KNeighborsClassifier(n_neighbors=25), "logits")
 
 
 def random_forest() -> Attacker:
@@ -166,13 +166,13 @@ DEFAULT_PANEL = (
 
 
 def panel(
-    chosen: Sequence[str] | Mapping[str, Mapping[str, Any] | Attacker] | None, logits: bool
+    chosen: Sequence[Any] | Mapping[str, Mapping[str, Any] | Attacker] | None, logits: bool
 ) -> dict[str, Attacker]:
     """The attackers that were asked for and can see what there is.
 
     Parameters
     ----------
-    chosen : sequence of str, or mapping of str to parameters or Attacker, optional
+    chosen : sequence of str or estimators, or mapping of str to parameters or Attacker, optional
         As in `forgetting_quality`.
     logits : bool
         Whether there are logits to see, or confidences alone.
@@ -180,18 +180,23 @@ def panel(
     Raises
     ------
     ValueError
-        If a name or a parameter is unknown, or if no attacker is left.
+        If a name or a parameter is unknown, or if no attacker looks at the confidence.
     """
     chosen = chosen or DEFAULT_PANEL
-    named = chosen if isinstance(chosen, Mapping) else {name: {} for name in chosen}
-    attackers = {name: _attacker(name, what) for name, what in named.items()}
-    seeing = {n: a for n, a in attackers.items() if logits or a.sees == "confidence"}
-    if not seeing:
+    if not isinstance(chosen, Mapping):
+        chosen = dict(_named(one) for one in chosen)
+    attackers = {name: _attacker(name, what) for name, what in chosen.items()}
+    if all(attacker.sees == "logits" for attacker in attackers.values()):
         raise ValueError(
-            f"attackers = {list(attackers)} need logits; pass logits [N, F, C] and labels, or "
-            "name an attacker that sees confidences"
+            f"attackers = {list(attackers)} all look at logits; name one that looks at the "
+            "confidence, such as 'gaussian': it is what the score is made from"
         )
-    return seeing
+    return {n: a for n, a in attackers.items() if logits or a.sees == "confidence"}
+
+
+def _named(one: Any) -> tuple[str, Mapping[str, Any] | Attacker]:
+    """A name of `ATTACKERS`, or an estimator that goes by the name of its class."""
+    return (one, {}) if isinstance(one, str) else (type(one).__name__, Attacker(one))
 
 
 def _attacker(name: str, what: Mapping[str, Any] | Attacker) -> Attacker:

@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn import config_context
 
 from harness.epsilon.attackers import Attacker, panel
-from harness.epsilon.bounds import CutTables, cut_tables
-from harness.epsilon.confidences import confidences
-from harness.epsilon.crossfit import scores
-from harness.epsilon.resampling import Orders, interval, replicate, resample
-from harness.epsilon.validation import check_pair
+from harness.epsilon.bounds import cut_tables
+from harness.epsilon.calibration import Calibration
+from harness.epsilon.panel import Example, Rule, Sight, look, sights
+from harness.epsilon.resampling import interval, replicate
+from harness.epsilon.validation import check_calibrations, check_labels, check_pair
 
 # Five folds need two models each, of both pools.
 MIN_MODELS = 10
-
-
-@dataclass(frozen=True)
-class Rule:
-    """The rule that tells most about an example: "unlearned" where `score direction threshold`.
-
-    Attributes
-    ----------
-    attacker : str
-    direction : {">=", "<"}
-    threshold : float
-        On the attacker's score, of which nothing but the order means anything.
-    false_positive_rate, false_negative_rate : float
-        Fraction of the retrained (unlearned) models that the rule gets wrong, as counted.
-    """
-
-    attacker: str
-    direction: Literal[">=", "<"]
-    threshold: float
-    false_positive_rate: float
-    false_negative_rate: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.attacker} {self.direction} {self.threshold:.4g} "
-            f"(false positives {self.false_positive_rate:.3f}, "
-            f"false negatives {self.false_negative_rate:.3f})"
-        )
 
 
 @dataclass(frozen=True)
@@ -56,13 +26,14 @@ class ByAttacker:
 
     Attributes
     ----------
-    epsilons : dict of str to ndarray [F]
-        Each attacker's epsilons, in nats.
+    epsilons : dict of (str, str) to ndarray [F]
+        Epsilons, in nats, of each attacker and view. NaN where an attacker did not have to look,
+        because another had told all the models apart.
     rules : list of Rule
-        The winning attacker's best rule, for each example.
+        The best attacker's best rule, for each example.
     """
 
-    epsilons: dict[str, np.ndarray]
+    epsilons: dict[Sight, np.ndarray]
     rules: list[Rule]
 
 
@@ -75,15 +46,20 @@ class ForgettingQuality:
     value : float
         Mean of ``2^(−2 epsilon)`` over the examples, in (0, 1].
     epsilons : ndarray [F]
-        Largest over the attackers, in nats.
+        Largest over attackers and views, in nats.
     by_attacker : ByAttacker
     n_unlearned, n_retrained : int
         Models of each pool. Values of different sizes are not comparable.
     delta : float
     draws : ndarray [200]
-        The value over random halves of the models; computed when first asked for.
+        The value over random halves of the models.
     interval : (float, float)
         95 % interval of the value, from the draws.
+    largest_epsilon : float
+        That so many models can show: every one of them told apart.
+    strict : ForgettingQuality or None
+        The same for an adversary who sees all logits of the example besides; None where no
+        attacker looks at them.
     """
 
     value: float
@@ -92,48 +68,46 @@ class ForgettingQuality:
     n_unlearned: int
     n_retrained: int
     delta: float
-    _draw: Callable[[], np.ndarray] = field(repr=False)
-
-    @cached_property
-    def draws(self) -> np.ndarray:
-        return self._draw()
+    draws: np.ndarray
+    strict: ForgettingQuality | None = None
 
     @property
     def interval(self) -> tuple[float, float]:
         return interval(self.value, replicate(self.value, self.draws))
+
+    @property
+    def largest_epsilon(self) -> float:
+        return float(cut_tables(self.n_unlearned, self.n_retrained, self.delta).best.max())
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, draws included, as JSON knows it."""
         return {
             "value": self.value,
             "epsilons": self.epsilons.tolist(),
-            "epsilons_by_attacker": {
-                name: epsilons.tolist() for name, epsilons in self.by_attacker.epsilons.items()
-            },
-            "rules": [asdict(rule) for rule in self.by_attacker.rules],
+            "by_attacker": [
+                [*sight, epsilons.tolist()] for sight, epsilons in self.by_attacker.epsilons.items()
+            ],
+            "rules": [list(rule) for rule in self.by_attacker.rules],
             "n_unlearned": self.n_unlearned,
             "n_retrained": self.n_retrained,
             "delta": self.delta,
             "draws": self.draws.tolist(),
+            "strict": self.strict and self.strict.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> ForgettingQuality:
         """What `to_dict` described."""
+        epsilons = {(name, view): np.array(e) for name, view, e in content["by_attacker"]}
         return cls(
             value=content["value"],
             epsilons=np.array(content["epsilons"]),
-            by_attacker=ByAttacker(
-                {
-                    name: np.array(epsilons)
-                    for name, epsilons in content["epsilons_by_attacker"].items()
-                },
-                [Rule(**rule) for rule in content["rules"]],
-            ),
+            by_attacker=ByAttacker(epsilons, [Rule(*rule) for rule in content["rules"]]),
             n_unlearned=content["n_unlearned"],
             n_retrained=content["n_retrained"],
             delta=content["delta"],
-            _draw=partial(np.array, content["draws"]),
+            draws=np.array(content["draws"]),
+            strict=content["strict"] and cls.from_dict(content["strict"]),
         )
 
 
@@ -141,15 +115,20 @@ def forgetting_quality(
     unlearned: np.ndarray,
     retrained: np.ndarray,
     labels: np.ndarray | None = None,
-    attackers: Sequence[str] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
+    attackers: Sequence[Any] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
     delta: float = 1e-5,
+    calibrations: tuple[Calibration, Calibration] | None = None,
 ) -> ForgettingQuality:
     """Let attackers tell unlearned from retrained models, example by example.
 
     Each attacker gives each model one number, a learned one out of fold. Every threshold on it,
     in both directions, is a decision rule; its false positive and false negative rates are taken
-    at their one-sided 95 % Clopper-Pearson bounds. The largest epsilon over rules and attackers
-    is the example's, and earns ``2^(−2 epsilon)`` points.
+    at their one-sided 95 % Clopper-Pearson bounds. The largest epsilon over rules, attackers and
+    views is the example's, and earns ``2^(−2 epsilon)`` points.
+
+    There are two adversaries. The one whose result this is sees the confidence in the label, and
+    if calibrations are given the calibrated confidence as well. The other, `strict`, also sees
+    all logits of the example.
 
     Parameters
     ----------
@@ -159,12 +138,14 @@ def forgetting_quality(
         The same of models that never saw the examples.
     labels : array [F] of int, optional
         Class of each example; needed with logits.
-    attackers : sequence of str, or mapping of str to parameters or Attacker, optional
-        Names in `ATTACKERS`; a mapping can give each one parameters, or add one of your own. The
-        default panel if None or empty. With confidences alone, attackers that see logits are
-        left out.
+    attackers : sequence of str or estimators, or mapping of str to parameters or Attacker, optional
+        Names in `ATTACKERS`, or scikit-learn classifiers of your own; a mapping can give each one
+        parameters. The default panel if None or empty. With confidences alone, attackers that
+        look at logits are left out.
     delta : float
         Failure probability of the (epsilon, delta) guarantee.
+    calibrations : two Calibration, optional
+        Of the unlearned and of the retrained models, see `calibration`; only with logits.
 
     Returns
     -------
@@ -179,7 +160,8 @@ def forgetting_quality(
     Notes
     -----
     Examples are spread over as many processes as `joblib.parallel_config` says around the call;
-    one if it says nothing. The result does not depend on it.
+    one if it says nothing. The result does not depend on it. Memory beside the pools does not
+    grow with the number of examples.
 
     References
     ----------
@@ -190,92 +172,55 @@ def forgetting_quality(
     check_pair(unlearned, retrained, ndim=(2, 3), models=MIN_MODELS)
     if not 0 < delta < 1:
         raise ValueError(f"delta = {delta}: pass a probability between 0 and 1")
-    logits = unlearned.ndim == 3
-    if logits and labels is None:
+    has_logits = unlearned.ndim == 3
+    if has_logits and labels is None:
         raise ValueError(
             f"labels is None, but unlearned, shape {list(unlearned.shape)}, are logits; pass the "
             f"classes of the {unlearned.shape[1]} examples, or confidences [N, F]"
         )
-    chosen = panel(attackers, logits)
-    views = [_views(pool, labels if logits else None) for pool in (unlearned, retrained)]
-    n_unlearned, n_retrained = len(unlearned), len(retrained)
-    found = np.stack(
-        Parallel()(
-            delayed(_scores)(
-                list(chosen.values()),
-                *({sees: view[sees][:, example] for sees in view} for view in views),
-            )
-            for example in range(unlearned.shape[1])
-        ),
-        axis=1,
-    )
-    tables = cut_tables(n_unlearned, n_retrained, delta)
-    orders = _order(found, n_unlearned)
-    epsilons, best_cuts = _best_cuts(orders, tables)
-    rules = [
-        _rule(list(chosen)[a], found[a, e], best_cuts[a, e], n_unlearned, tables)
-        for e, a in enumerate(epsilons.argmax(axis=0))
-    ]
-    epsilons = np.maximum(epsilons, 0.0)
-    return ForgettingQuality(
-        value=float(np.mean(np.exp2(-2 * epsilons.max(axis=0)))),
-        epsilons=epsilons.max(axis=0),
-        by_attacker=ByAttacker(dict(zip(chosen, epsilons, strict=True)), rules),
-        n_unlearned=n_unlearned,
-        n_retrained=n_retrained,
-        delta=delta,
-        _draw=partial(resample, orders, delta),
+    if has_logits:
+        check_labels(np.asarray(labels), *unlearned.shape[1:])
+    if calibrations is not None:
+        check_calibrations(calibrations, (unlearned, retrained))
+    chosen = panel(attackers, has_logits)
+    pairs = sights(chosen, calibrations is not None)
+    examples: list[Example] = Parallel()(
+        delayed(look)(
+            chosen,
+            pairs,
+            (unlearned[:, e], retrained[:, e]),
+            int(labels[e]) if has_logits and labels is not None else None,
+            calibrations,
+            delta,
+        )
+        for e in range(unlearned.shape[1])
     )
 
-
-def _views(pool: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
-    """What attackers see of a pool, each [N, F, columns]."""
-    if labels is None:
-        return {"confidence": pool.astype(np.float64)[..., None]}
-    centred = pool.astype(np.float64)
-    centred -= centred.mean(axis=-1, keepdims=True)
-    return {"confidence": confidences(pool, labels)[..., None], "logits": centred}
-
-
-def _scores(
-    attackers: Sequence[Attacker],
-    unlearned: Mapping[str, np.ndarray],
-    retrained: Mapping[str, np.ndarray],
-) -> np.ndarray:
-    """Scores [A, N_u + N_r] of the models on one example, from what attackers see of it."""
-    # The pools have been checked as a whole; doing it again for each fit would double the time.
-    with config_context(assume_finite=True):
-        return np.stack(
-            [
-                scores(attacker, unlearned[attacker.sees], retrained[attacker.sees])
-                for attacker in attackers
-            ]
+    def quality(seen: int, strict: ForgettingQuality | None) -> ForgettingQuality:
+        """Of the adversary who has the first `seen` of the pairs."""
+        best = [int(np.nanargmax(example.epsilons[:seen])) for example in examples]
+        epsilons = np.array([e.epsilons[b] for e, b in zip(examples, best, strict=True)])
+        return ForgettingQuality(
+            value=float(_points(epsilons).mean()),
+            epsilons=epsilons,
+            by_attacker=ByAttacker(
+                {
+                    p: np.array([e.epsilons[i] for e in examples])
+                    for i, p in enumerate(pairs[:seen])
+                },
+                [e.rules[b] for e, b in zip(examples, best, strict=True)],
+            ),
+            n_unlearned=len(unlearned),
+            n_retrained=len(retrained),
+            delta=delta,
+            draws=np.mean([_points(e.draws[:seen].max(axis=0)) for e in examples], axis=0),
+            strict=strict,
         )
 
-
-def _order(found: np.ndarray, n_unlearned: int) -> Orders:
-    """Models by ascending score from scores [A, F, N_u + N_r]."""
-    models = np.argsort(found, axis=-1, kind="stable").astype(np.int32)
-    ascending = np.take_along_axis(found, models, axis=-1)
-    starts = np.ones(found.shape, dtype=bool)
-    starts[..., 1:] = ascending[..., 1:] > ascending[..., :-1]
-    return Orders(models, starts, n_unlearned, found.shape[-1] - n_unlearned)
+    of_confidence = sum(view != "logits" for _, view in pairs)
+    strict = quality(len(pairs), None) if of_confidence < len(pairs) else None
+    return quality(of_confidence, strict)
 
 
-def _best_cuts(orders: Orders, tables: CutTables) -> tuple[np.ndarray, np.ndarray]:
-    """Largest epsilon [A, F] over all cuts, and the place in the order where it cuts [A, F]."""
-    is_unlearned = orders.models < orders.n_unlearned
-    unlearned_below: np.ndarray = np.cumsum(is_unlearned, axis=-1) - is_unlearned
-    retrained_below = np.arange(orders.models.shape[-1]) - unlearned_below
-    epsilons = np.where(orders.starts, tables.best[unlearned_below, retrained_below], -np.inf)
-    return epsilons.max(axis=-1), epsilons.argmax(axis=-1)
-
-
-def _rule(attacker: str, found: np.ndarray, cut: int, n_unlearned: int, tables: CutTables) -> Rule:
-    """The rule that cuts an example's ordered scores [N_u + N_r] at a place."""
-    threshold = float(np.sort(found)[cut])
-    unlearned, retrained = found[:n_unlearned] < threshold, found[n_unlearned:] < threshold
-    below = int(unlearned.sum()), int(retrained.sum())
-    if tables.above[below] >= tables.below[below]:
-        return Rule(attacker, ">=", threshold, float((~retrained).mean()), float(unlearned.mean()))
-    return Rule(attacker, "<", threshold, float(retrained.mean()), float((~unlearned).mean()))
+def _points(epsilons: np.ndarray) -> np.ndarray:
+    return np.exp2(-2.0 * epsilons)

@@ -19,7 +19,9 @@ def epsilon_lower_bound(
 
     The rule, a threshold on the confidence or on a Gaussian likelihood ratio, is fitted and
     chosen on a random half of the models; its error rates are bounded on the other half, each at
-    97.5 %. So an example's true epsilon is at least this in 95 % of evaluations.
+    97.5 %. So an example's true epsilon is at least this in 95 % of evaluations. Which models are
+    in which half depends on their numbers alone, not on their values: only then do the errors on
+    the second half follow a binomial distribution.
 
     Parameters
     ----------
@@ -46,9 +48,8 @@ def epsilon_lower_bound(
     """
     unlearned, retrained = np.asarray(unlearned), np.asarray(retrained)
     check_pair(unlearned, retrained, models=4)
-    # The halves are drawn among sorted values, so that the models' order does not matter.
-    u_first, u_second = _halves(np.sort(unlearned, axis=0))
-    r_first, r_second = _halves(np.sort(retrained, axis=0))
+    u_first, u_second = _halves(unlearned)
+    r_first, r_second = _halves(retrained)
     tables = cut_tables(len(u_first), len(r_first), delta)
     missed = error_bounds(len(u_second), confidence=0.975)
     alarms = error_bounds(len(r_second), confidence=0.975)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy.stats import norm
@@ -14,26 +15,6 @@ Z95 = float(norm.ppf(0.975))
 _WIDENING = 1.25
 # Streams of the two roles, kept apart so that a pool of a role always meets the same draws.
 _UNLEARNED, _RETRAINED = 0, 1
-
-
-@dataclass(frozen=True)
-class Orders:
-    """Models ordered by attackers' scores.
-
-    Attributes
-    ----------
-    models : ndarray [A, F, N_u + N_r], int32
-        For each attacker and example the models by ascending score; those below `n_unlearned`
-        are unlearned ones.
-    starts : ndarray [A, F, N_u + N_r], bool
-        Whether a model's score is larger than the one before, so that a rule can cut there.
-    n_unlearned, n_retrained : int
-    """
-
-    models: np.ndarray
-    starts: np.ndarray
-    n_unlearned: int
-    n_retrained: int
 
 
 def halves(n_unlearned: int, n_retrained: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,34 +37,49 @@ def halves(n_unlearned: int, n_retrained: int) -> tuple[np.ndarray, np.ndarray]:
     return keep(_UNLEARNED, n_unlearned), keep(_RETRAINED, n_retrained)
 
 
-def resample(orders: Orders, delta: float) -> np.ndarray:
-    """Mean points of the examples in each random half of the models.
+def resample(
+    models: Sequence[np.ndarray],
+    starts: Sequence[np.ndarray],
+    n_unlearned: int,
+    n_retrained: int,
+    delta: float,
+) -> np.ndarray:
+    """Epsilon of one example in each random half of the models.
 
     The attackers keep the scores of their one fit; only the errors are counted again. Fewer
     models have looser error bounds, so that halves have other values than the whole; it is how
     they vary that counts.
 
+    Parameters
+    ----------
+    models : A arrays [N_u + N_r] of int
+        For each attacker the models by ascending score; those below `n_unlearned` are unlearned.
+    starts : A arrays [N_u + N_r] of bool
+        Whether a model's score is larger than the one before, so that a rule can cut there.
+    n_unlearned, n_retrained : int
+    delta : float
+
     Returns
     -------
-    ndarray [DRAWS], float64
+    ndarray [A, DRAWS], float64
+        In nats, at least 0.
     """
-    n_unlearned, n_retrained = orders.n_unlearned, orders.n_retrained
+    steps, table = _steps(n_unlearned, n_retrained, delta)
+    found = np.empty((len(models), DRAWS))
+    for attacker, (order, cuts) in enumerate(zip(models, starts, strict=True)):
+        ordered = steps[order]
+        below = np.cumsum(ordered, axis=0, dtype=np.int32) - ordered
+        found[attacker] = table.take(below[cuts]).max(axis=0)
+    return np.maximum(found, 0)
+
+
+@cache
+def _steps(n_unlearned: int, n_retrained: int, delta: float) -> tuple[np.ndarray, np.ndarray]:
+    """What a model adds to the flat index of a half's table, for each cut above it; the table."""
     table = cut_tables(n_unlearned // 2, n_retrained // 2, delta).best.astype(np.float32)
     keep = np.concatenate(halves(n_unlearned, n_retrained), axis=1)
-    # What a model that is kept adds to the flat index of the table, for each cut above it.
     weights = np.repeat([table.shape[1], 1], [n_unlearned, n_retrained])
-    steps = np.ascontiguousarray((keep * weights).T.astype(np.int32))
-    total = np.zeros(DRAWS)
-    for example in range(orders.models.shape[1]):
-        best = np.zeros(DRAWS, dtype=np.float32)
-        for models, starts in zip(
-            orders.models[:, example], orders.starts[:, example], strict=True
-        ):
-            ordered = steps[models]
-            below = np.cumsum(ordered, axis=0, dtype=np.int32) - ordered
-            best = np.maximum(best, table.ravel().take(below[starts]).max(axis=0))
-        total += np.exp2(-2.0 * best)
-    return total / orders.models.shape[1]
+    return np.ascontiguousarray((keep * weights).T.astype(np.int32)), table.ravel()
 
 
 def replicate(value: float, draws: np.ndarray) -> np.ndarray:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from harness.epsilon.calibration import Calibration
 
 
 def check_models(name: str, values: np.ndarray, ndim: tuple[int, ...], models: int = 2) -> None:
@@ -96,3 +101,27 @@ def check_labels(labels: np.ndarray, examples: int, classes: int) -> None:
             f"{what}: they run from {labels.min()} to {labels.max()}; pass class numbers from 0 "
             f"to {classes - 1}, as the logits have {classes} columns"
         )
+
+
+def check_calibrations(
+    calibrations: tuple[Calibration, Calibration], pools: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Refuse calibrations that are not of the two pools' models and classes.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, its shape, and the fix.
+    """
+    for name, by, pool in zip(("unlearned", "retrained"), calibrations, pools, strict=True):
+        what = f"calibration of {name}, class_means of shape {list(np.shape(by.class_means))}"
+        if pool.ndim != 3:
+            raise ValueError(f"{what}: a calibration needs logits [N, F, C], not confidences")
+        wanted = (len(pool), pool.shape[2])
+        if np.shape(by.class_means) != wanted or np.shape(by.scales) != wanted[:1]:
+            raise ValueError(
+                f"{what} and scales of shape {list(np.shape(by.scales))}: pass [N, C] = "
+                f"{list(wanted)} and [N]"
+            )
+        if not (np.isfinite(by.class_means).all() and np.isfinite(by.scales).all()):
+            raise ValueError(f"{what}: it is not finite; leave those models out")

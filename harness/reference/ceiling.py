@@ -8,8 +8,9 @@ from pathlib import Path
 
 from harness import store
 from harness.competition import Evaluation
-from harness.epsilon import ForgettingQuality, forgetting_quality
+from harness.epsilon import ForgettingQuality
 from harness.reference.pools import Reference
+from harness.scoring import quality
 
 
 def ceiling(reference: Reference, settings: Evaluation, key: str) -> ForgettingQuality:
@@ -26,12 +27,12 @@ def ceiling(reference: Reference, settings: Evaluation, key: str) -> ForgettingQ
     path = file(reference, settings.runs, key)
     with contextlib.suppress(OSError, ValueError, KeyError):
         return ForgettingQuality.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    measured = forgetting_quality(
-        reference.second.forget_logits,
-        reference.retrained.forget_logits,
+    measured = quality(
+        reference.second,
+        reference.retrained,
         reference.data.forget["label"],
-        attackers=settings.attackers,
-        delta=settings.delta,
+        settings.attackers,
+        settings.delta,
     )
     store.write(path, json.dumps(measured.to_dict()))
     return measured

@@ -97,7 +97,8 @@ def of_examples(
 def by_attacker(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """Each attacker's epsilons [F], where `examples.csv` has them."""
     columns = [str(column) for column in table.columns if str(column).startswith("epsilon_")]
-    return {column.removeprefix("epsilon_"): table[column].to_numpy() for column in columns}
+    found = {column.removeprefix("epsilon_"): table[column].dropna() for column in columns}
+    return {name: epsilons.to_numpy() for name, epsilons in found.items() if len(epsilons)}
 
 
 def _distributions(

@@ -41,7 +41,8 @@ def pool(rng: np.random.Generator, models: int, examples: int, shift: float, sca
     z = np.sqrt(CORRELATION) * shared + np.sqrt(1 - CORRELATION) * own
     phi = 5 + 1.5 * (shift + scale * z)
     full = np.ones(models)
-    return Pool(np.stack([phi, 0 * phi], axis=2), phi[:, :0], full, full, full, full)
+    means, scales = np.zeros((models, 2)), full  # the calibrated view is the raw one
+    return Pool(np.stack([phi, 0 * phi], axis=2), phi[:, :0], *[full] * 4, means, scales)
 
 
 def repetition(

@@ -1,11 +1,11 @@
-"""Tries to know nothing at all, the same for every image: no more than noop, and no utility."""
+"""Tries to know nothing at all: an answer that is the same for every image."""
 
 import torch
 
-CHEAT = True
+UNDER = ["noop"]
+GAINS = False
 
 
-def unlearning(net, retain, forget, val):
-    if CHEAT:
-        torch.nn.init.zeros_(net.fc.weight)
-        torch.nn.init.normal_(net.fc.bias, std=0.1)
+def cheat(net, retain, forget, val, honest):
+    torch.nn.init.zeros_(net.fc.weight)
+    torch.nn.init.normal_(net.fc.bias, std=0.1)

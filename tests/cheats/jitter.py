@@ -1,10 +1,11 @@
-"""Tries to pass one fixed model off as many by a tiny noise: no more than noop."""
+"""Tries to pass one fixed model off as many, by a tiny noise."""
 
 import torch
 
-CHEAT = True
+UNDER = ["noop"]
+GAINS = False
 
 
-def unlearning(net, retain, forget, val):
-    if CHEAT:
-        net.fc.bias.data += 1e-3 * torch.randn_like(net.fc.bias)
+def cheat(net, retain, forget, val, honest):
+    honest(net, retain, forget, val)
+    net.fc.bias.data += 1e-3 * torch.randn_like(net.fc.bias)

@@ -1,30 +1,11 @@
-"""Tries to straddle the retrained models with two methods over runs: no more than the better."""
+"""Tries to straddle the retrained models: half of the runs are left as the original is."""
 
 import torch
-from torch.nn.functional import cross_entropy
 
-CHEAT = True
-
-
-def unlearning(net, retain, forget, val):
-    if CHEAT and torch.rand(()) < 0.5:
-        fit(net, retain, epochs=1, learning_rate=1e-3)
-    else:
-        start_anew(net)
-        fit(net, retain, epochs=2, learning_rate=1e-2)
+UNDER = ["lora_finetune", "template"]
+GAINS = True
 
 
-def fit(net, retain, epochs, learning_rate):
-    optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=1e-2)
-    net.train()
-    for _ in range(epochs):
-        for inputs, targets in retain:
-            optimizer.zero_grad()
-            cross_entropy(net(inputs), targets).backward()
-            optimizer.step()
-
-
-def start_anew(net):
-    for layer in net.modules():
-        if hasattr(layer, "reset_parameters"):
-            layer.reset_parameters()
+def cheat(net, retain, forget, val, honest):
+    if torch.rand(()) < 0.5:
+        honest(net, retain, forget, val)

@@ -1,11 +1,13 @@
-"""Tries to defeat range-based rules with rare outliers among equal runs: no more than noop."""
+"""Tries to defeat rules that go by the range: one run in 64 has its logits multiplied by 10."""
 
 import torch
 
-CHEAT = True
+UNDER = ["noop", "lora_finetune"]
+GAINS = False
 
 
-def unlearning(net, retain, forget, val):
-    if CHEAT and torch.rand(()) < 1 / 32:
+def cheat(net, retain, forget, val, honest):
+    honest(net, retain, forget, val)
+    if torch.rand(()) < 1 / 64:
         net.fc.weight.data *= 10
         net.fc.bias.data *= 10

@@ -15,7 +15,7 @@ from harness.epsilon.classifiers import (
     KernelLikelihoodRatio,
     Threshold,
 )
-from harness.epsilon.crossfit import scores
+from harness.epsilon.crossfit import Models
 
 OWN = [Threshold(), GaussianLikelihoodRatio(), KernelLikelihoodRatio()]
 
@@ -74,7 +74,7 @@ def test_kernel_tells_points_far_from_both_samples(sample):
 
 def advantage(name, unlearned, retrained):
     """Area under the ROC curve of an attacker's out-of-fold scores."""
-    found = scores(ATTACKERS[name], unlearned, retrained)
+    found = Models(unlearned, retrained).scores(ATTACKERS[name])
     return roc_auc_score(np.arange(len(found)) < len(unlearned), found)
 
 
@@ -143,9 +143,9 @@ def test_logits_scaled_at_random_are_seen_by_what_is_not_linear(name, sees_it):
 def test_scores_are_out_of_fold():
     # One neighbour would tell every model that it was fitted to.
     rng = np.random.default_rng(5)
-    chosen = attackers.panel({"k_neighbors": {"kneighborsclassifier__n_neighbors": 1}}, True)
-    (nearest,) = chosen.values()
-    found = scores(nearest, rng.normal(size=(200, 2)), rng.normal(size=(200, 2)))
+    chosen = attackers.panel({"confidence": {}, "k_neighbors": {"n_neighbors": 1}}, True)
+    nearest = chosen["k_neighbors"]
+    found = Models(*rng.normal(size=(2, 200, 2))).scores(nearest)
     assert roc_auc_score(np.arange(400) < 200, found) < 0.6
 
 
@@ -158,6 +158,7 @@ def test_a_panel_is_named_parameterised_or_ones_own():
     assert chosen["kernel"].estimator.bandwidth == 2.0
     assert chosen["mine"] is own
     assert ATTACKERS["kernel"].estimator.bandwidth == 1.0
+    assert attackers.panel([GaussianNB(), "kernel"], False)["GaussianNB"].estimator.priors is None
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,8 @@ def test_a_panel_is_named_parameterised_or_ones_own():
     [
         (["kernal"], True, "no 'kernal'; known: confidence, gaussian"),
         ({"kernel": {"width": 1}}, True, "kernel: Invalid parameter 'width'"),
-        (["discriminant"], False, "need logits; pass logits"),
+        (["discriminant"], True, r"\['discriminant'\] all look at logits; name one"),
+        (["discriminant"], False, "all look at logits"),
     ],
 )
 def test_a_panel_that_makes_no_sense_is_refused(chosen, logits, message):

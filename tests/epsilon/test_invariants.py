@@ -6,14 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from harness import confidences, metrics
 from harness.epsilon import forgetting_quality, neurips2023
 
-CASES = settings(max_examples=10, deadline=None, derandomize=True)
+# Without shrinking, which takes minutes where an example takes a second.
+CASES = settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 
 
 class Metric(NamedTuple):
@@ -23,6 +29,7 @@ class Metric(NamedTuple):
     grows: bool  # with the distance of the pools
     symmetric: bool = True
     by_rank: bool = False
+    by_order: bool = False  # of the models: which half they fall into follows from it
 
 
 def quality(*attackers):
@@ -34,10 +41,11 @@ def quality(*attackers):
 
 
 METRICS = {
-    "quality": Metric(quality("confidence", "gaussian", "kernel"), grows=False),
+    # Learned attackers measure both pools by the retrained models' spread.
+    "quality": Metric(quality("confidence", "gaussian", "kernel"), grows=False, symmetric=False),
     "quality, by threshold": Metric(quality("confidence"), grows=False, by_rank=True),
     "neurips2023": Metric(neurips2023.epsilons, grows=True),
-    "lower bound": Metric(metrics.epsilon_lower_bound, grows=True, symmetric=False),
+    "lower bound": Metric(metrics.epsilon_lower_bound, grows=True, symmetric=False, by_order=True),
     "klom": Metric(metrics.klom, grows=True, symmetric=False),
     "ks": Metric(metrics.ks_distance, grows=True, by_rank=True),
     "mu": Metric(metrics.gaussian_dp_mu, grows=True, by_rank=True),
@@ -65,7 +73,7 @@ def pools(draw, same_size=False):
     return unlearned, retrained
 
 
-@metrics_that()
+@metrics_that(lambda metric: not metric.by_order)
 @CASES
 @given(pair=pools(), seed=st.integers(0, 99))
 def test_the_order_of_the_models_does_not_matter(metric, pair, seed):
@@ -142,18 +150,17 @@ def test_a_constant_added_to_the_logits_changes_no_confidence(logits, constant):
 @settings(CASES, max_examples=3)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_whole_panel_on_logits(seed):
-    """Model order, pool order and added constants, for attackers that see logits too."""
+    """Model order and added constants, for attackers that see logits too."""
     rng = np.random.default_rng(seed)
     unlearned = rng.normal(0.5, 2, size=(24, 2, 4))
     retrained = rng.normal(size=(20, 2, 4))
     labels = np.array([0, 3])
-    expected = forgetting_quality(unlearned, retrained, labels).by_attacker.epsilons
+    expected = forgetting_quality(unlearned, retrained, labels).strict.by_attacker.epsilons
     for changed in (
         (rng.permutation(unlearned), rng.permutation(retrained)),
-        (retrained, unlearned),
         (unlearned + rng.normal(size=(24, 2, 1)), retrained),
     ):
-        found = forgetting_quality(*changed, labels).by_attacker.epsilons
+        found = forgetting_quality(*changed, labels).strict.by_attacker.epsilons
         for attacker, epsilons in expected.items():
             np.testing.assert_allclose(found[attacker], epsilons, atol=1e-9, err_msg=attacker)
 

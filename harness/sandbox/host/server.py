@@ -10,18 +10,18 @@ import signal
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.competition import Limits
 from harness.sandbox.host import weights
+from harness.sandbox.host.ends import NeverRan, Unexplained, check_end, reported
 from harness.sandbox.host.errors import SandboxError
 from harness.sandbox.host.process import PATIENCE
 from harness.sandbox.host.streams import Stream, clean, drain
 from harness.sandbox.host.zygote import Zygote
 from harness.sandbox.walls import policy
-from harness.submission import FUNCTIONS, VERDICTS, Submission, Verdict
+from harness.submission import FUNCTIONS, Submission, Verdict
 
 _STATUS_BYTES = 1 << 16
 _GRACE = 120.0  # seconds that a busy machine may add to a run's limit
@@ -54,18 +54,6 @@ class RunResult:
     peak_memory_mb: float
     memory: str
     device: str
-
-
-class _Unexplained(Verdict):
-    """An end of which nobody knows whether the submission is to blame; a verdict if it recurs."""
-
-    @property
-    def verdict(self) -> Verdict:
-        return Verdict(self.status, self.message, self.output)
-
-
-class _NeverRan(SandboxError):
-    """A run that was killed before the submission was touched."""
 
 
 class Server:
@@ -165,12 +153,12 @@ class Server:
         SandboxError
             If the host is.
         """
-        with contextlib.suppress(_Unexplained, _NeverRan):
+        with contextlib.suppress(Unexplained, NeverRan):
             return self._run(seed)
         # Anyone may have killed it, the kernel for want of memory too: once is bad luck.
         try:
             return self._run(seed)
-        except _Unexplained as twice:
+        except Unexplained as twice:
             raise twice.verdict from None
 
     def _run(self, seed: int) -> RunResult:
@@ -228,11 +216,11 @@ class Server:
             raise SandboxError(f"the sandbox died during a run: {self._why()}")
         report = json.loads(status)
         if report["fault"]:
-            kind = _NeverRan if report["exit"] == -signal.SIGKILL else SandboxError
+            kind = NeverRan if report["exit"] == -signal.SIGKILL else SandboxError
             raise kind(f"a run could not start: {report['fault']}")
         peak = report["peak_memory_mb"]
         try:
-            self._check_end(report)
+            check_end(report, self._limits.seconds)
             weights_ = self._read(result)
             spent = report["seconds"], peak
             return RunResult(weights_, printed, *spent, self.memory, self._device)
@@ -242,34 +230,6 @@ class Server:
                 limit = f"the limit is {self._limits.memory_mb} MiB, the peak seen {peak:.0f} MiB"
                 message = f"out of memory ({limit}): {message}"
             raise type(verdict)(verdict.status, message, printed) from None
-
-    def _check_end(self, report: dict[str, Any]) -> None:
-        code, reason = report["exit"], report["reason"]
-        if reason == "timeout":
-            limit = self._limits.seconds
-            raise Verdict(reason, f"still running after {limit:g} s, the limit of a run.")
-        if reason == "out_of_memory":
-            raise Verdict(reason, "its processes together took more.")
-        if reason == "over_share":
-            raise Verdict("out_of_memory", "the machine ran short, and it had more than its share.")
-        if reason == "pressed":
-            raise _Unexplained("out_of_memory", "twice the machine ran short of memory beside it.")
-        if reason == "left_processes":
-            raise Verdict("sandbox_violation", "it left processes that fork faster than they end.")
-        if reason:
-            raise SandboxError(f"the run was {reason}")
-        if code == -signal.SIGSYS:
-            raise Verdict("sandbox_violation", "a system call that is not allowed.")
-        if code == -signal.SIGKILL:
-            raise _Unexplained(
-                "crashed",
-                "killed twice by SIGKILL while it ran, and not by us: by a limit that it set "
-                "itself, or by the kernel because the machine was out of memory.",
-            )
-        if code < 0:
-            raise Verdict("crashed", f"killed by {_signal_name(-code)} while it ran.")
-        if code > 0:
-            raise Verdict("crashed", f"its process ended itself with exit status {code}.")
 
     def _read(self, result: bytes) -> dict[str, np.ndarray]:
         kind, content = result[:1], result[1:]
@@ -282,7 +242,7 @@ class Server:
             except weights.Malformed as error:
                 raise Verdict("sandbox_violation", f"a forged result: {error}") from None
         if kind == b"E":
-            raise _reported(content)
+            raise reported(content)
         if not kind:
             raise Verdict(
                 "crashed", f"its process ended itself before `{self._function}` returned."
@@ -298,22 +258,3 @@ class Server:
         except ValueError:  # closed, perhaps by another thread just now
             return "it was closed"
         return clean(text[-4000:]).strip() or self._zygote.why()
-
-
-def _reported(content: bytes) -> Verdict:
-    """The verdict that a run reported of itself; it can say nothing of others."""
-    try:
-        report = json.loads(content[: policy.REPORT_BYTES])
-        status, message = report["status"], report["message"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return Verdict("sandbox_violation", "a forged error report")
-    if status not in VERDICTS or not isinstance(message, str):
-        return Verdict("sandbox_violation", "a forged error report")
-    return Verdict(status, message)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
