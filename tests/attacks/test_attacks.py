@@ -30,7 +30,7 @@ from tests.sandbox.test_levels import as_ordinary_user, without_user_namespaces
 LIMITS = Limits(seconds=3, memory_mb=800, scratch_mb=16, processes=24, output_kb=64)
 PATIENT = replace(LIMITS, seconds=30)  # where something else has to stop it, on a busy machine too
 HOSTILE = {path.stem: path.read_text() for path in Path(__file__).parent.glob("hostile/*.py")}
-MARK = "evil-process"
+MARK = f"evil-{os.getpid()}"  # other tests may run beside these
 # In the headers `partial` has user namespaces, `landlock` is the same level without: a machine has
 # either the one or the other.
 WITHOUT = Path("/proc/sys/user/max_user_namespaces").read_text() == "0\n"

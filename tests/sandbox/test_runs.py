@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.sandbox.host import RunResult, Server, Zygote
-from tests.sandbox.small import FORGET, LIMITS, RETAIN, VALIDATION, several
+from tests.sandbox.small import FORGET, LIMITS, RETAIN, VALIDATION, several, unread
 
 CASES = {
     "noise": """
@@ -118,6 +118,11 @@ CASES = {
             except BlockingIOError:
                 print(count)
                 time.sleep(1)
+        """,
+    "counts": """
+        import gc
+        def unlearning(net, retain, forget, val):
+            print(gc.get_count(), [generation["collections"] for generation in gc.get_stats()])
         """,
     "environment": """
         import os, torch
@@ -237,3 +242,37 @@ def test_a_run_says_what_it_took(run: Callable[..., RunResult]) -> None:
     result = run("finetune")
     assert 0 < result.seconds < LIMITS.seconds
     assert 10 < result.peak_memory_mb < LIMITS.memory_mb
+
+
+def test_the_collector_counts_alike_in_every_run(run: Callable[..., RunResult]) -> None:
+    first = run("counts").output
+    for seed in range(8):
+        run("untouched", seed)
+    assert run("counts").output == first
+
+
+SEARCH = """
+import torch
+def unlearning(net, retain, forget, val):
+    own, found = str(torch.initial_seed()).encode(), set()
+    with open("/proc/self/mem", "rb", 0) as memory, open("/proc/self/maps") as maps:
+        for line in maps:
+            addresses, access, *_ = line.split()
+            if access.startswith("rw"):
+                start, end = (int(address, 16) for address in addresses.split("-"))
+                memory.seek(start)
+                content = memory.read(end - start)
+                place = content.find(b"424242")
+                while place >= 0:
+                    number = content[place : place + 18]
+                    found |= {number} if number.isdigit() else set()
+                    place = content.find(b"424242", place + 1)
+    print(own in found, sorted(found - {own}))
+"""
+
+
+def test_a_run_inherits_no_seed_of_another(zygote: Zygote) -> None:
+    """Seeds that can be told from all other numbers; each finds its own alone."""
+    with Server(unread(SEARCH), zygote, LIMITS) as server:
+        for number in (17, 290, 3100):
+            assert server.run(int(f"424242{number:012d}")).output == "True []\n"

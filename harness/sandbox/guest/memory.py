@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.sandbox.walls.policy import MIB, SOCKET_KB
+from harness.sandbox.walls.policy import MIB
 
 _FEW = 64  # open files of a process that are not worth a look
 
@@ -39,7 +39,7 @@ def parents() -> dict[int, int]:
     return found
 
 
-def used_mb(roots: Collection[int], limit_mb: float, hidden_mb: float = 0) -> float:
+def used_mb(roots: Collection[int], limit_mb: float, socket_kb: int, hidden_mb: float = 0) -> float:
     """Memory of `roots` and their descendants in MiB.
 
     The quick figure counts a page once for every process that shares it. Only where that is
@@ -49,12 +49,15 @@ def used_mb(roots: Collection[int], limit_mb: float, hidden_mb: float = 0) -> fl
     ----------
     limit_mb : float
         Below it the quick figure will do.
+    socket_kb : int
+        What to count for each socket.
     hidden_mb : float
         How much shared memory the machine has that nobody seems to map; what of it these processes
         hold counts too.
     """
     tree = _descendants(roots)
-    own, shared, kernels = map(sum, zip(*map(_kilobytes, tree), strict=True))
+    figures = [_kilobytes(pid, socket_kb) for pid in tree]
+    own, shared, kernels = map(sum, zip(*figures, strict=True))
     quick = own + shared + kernels
     hidden = max(0.0, min(hidden_mb, _shared_mb(tree) - shared / 1024)) if hidden_mb > 0 else 0.0
     if quick / 1024 + hidden <= limit_mb:
@@ -76,10 +79,10 @@ def _descendants(roots: Collection[int]) -> set[int]:
     return found
 
 
-def _kilobytes(pid: int) -> tuple[int, int, int]:
+def _kilobytes(pid: int, socket_kb: int) -> tuple[int, int, int]:
     """Of a process: private, shared, and the kernel's for page tables and sockets if all full."""
     own, shared, tables = _fields(pid, "status", "RssAnon", "RssShmem", "VmPTE")
-    return own, shared, tables + SOCKET_KB * _sockets(pid)
+    return own, shared, tables + socket_kb * _sockets(pid)
 
 
 def _sockets(pid: int) -> int:

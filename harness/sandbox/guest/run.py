@@ -132,7 +132,7 @@ def _ready(start: Start, job: dict[str, Any], order: Order) -> tuple[nn.Module, 
             share = job["limits"]["gpu_memory_mb"] / total_mb
             torch.cuda.set_per_process_memory_fraction(min(1.0, share))
             net = net.to("cuda")
-        else:
+        elif gpu.devices():
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         # Scores come in the order of the examples.
         shuffled, pinned = job["function"] != "identify", job["device"] == "cuda"

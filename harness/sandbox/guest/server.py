@@ -77,6 +77,7 @@ class Server:
         self.scratch_mb = scratch_mb
         self.runs: dict[int, Run] = {}  # by each of their descriptors
         self.at_first = Machine.now()
+        self.socket_kb = policy.socket_kb(walls.fixed_buffers)
         self.reserve_mb = policy.reserve_mb(self.at_first.total)
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
@@ -165,7 +166,8 @@ class Server:
         """
         files_mb = 2 * self.scratch_mb * len(self._all())
         hidden_mb = machine.shared - self.at_first.shared - files_mb - policy.HIDDEN_MB
-        run.used_mb = memory.used_mb({run.pid, *orphans}, self.memory_mb, hidden_mb)
+        processes = {run.pid, *orphans}
+        run.used_mb = memory.used_mb(processes, self.memory_mb, self.socket_kb, hidden_mb)
         run.peak_mb = max(run.peak_mb, run.used_mb)
         if run.used_mb > self.memory_mb or (self.groups and self.groups.killed(run.group)):
             self._kill(run, "out_of_memory")

@@ -30,6 +30,7 @@ class Landlock(InOneWorld):
 
     name = "landlock"
     level = "partial"
+    fixed_buffers = True
 
     def __init__(
         self, visible: Sequence[str], memory_mb: int, scratch_mb: int, processes: int

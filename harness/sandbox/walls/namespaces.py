@@ -22,6 +22,7 @@ class InNamespaces:
     """Each run the first process of a namespace of its own, in a world of its own."""
 
     contained = True
+    fixed_buffers = True
 
     def __init__(
         self, visible: Sequence[str], memory_mb: int, scratch_mb: int, processes: int

@@ -13,6 +13,7 @@ class NoWalls(InOneWorld):
 
     name = "none"
     level = "none"
+    fixed_buffers = False
 
     def enter(self, keep: Sequence[int]) -> None:
         let_go(keep)

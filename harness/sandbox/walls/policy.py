@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from pathlib import Path
 
 from harness.sandbox.walls import gpu
 
@@ -106,10 +107,16 @@ MIB = 1 << 20
 FILES = 1 << 14  # in each of /tmp and /dev/shm
 WATCH_SECONDS = 0.1  # between two looks at a run's memory
 ORPHANS_SECONDS = 10.0  # to end what a run has left
-SOCKET_KB = 300  # what a full socket takes of the kernel, at its default buffer and one packet
 HIDDEN_MB = 64  # of the machine's shared memory that may come from elsewhere
 REPORT_BYTES = 64 << 10  # of an error's message
 HEADER_BYTES = 4 << 20  # of a result's safetensors header
+
+
+def socket_kb(fixed_buffers: bool) -> int:
+    """What a full socket takes of the kernel: its buffer, twice what was asked for, and a packet."""
+    if fixed_buffers:
+        return 300
+    return 2 * int(Path("/proc/sys/net/core/wmem_max").read_text()) // 1024 + 64
 
 
 def reserve_mb(total_mb: float) -> float:

@@ -43,6 +43,8 @@ class Walls(Protocol):
         The isolation that it gives if its probe holds: "full", "partial" or "none".
     contained : bool
         Whether all that a run starts, and all that it writes, ends with it.
+    fixed_buffers : bool
+        Whether a filter keeps sockets at the size of buffer that the system gives them.
     scratch : str
         The folder that runs write to, or in which each has one of its own.
     """
@@ -50,6 +52,7 @@ class Walls(Protocol):
     name: str
     level: str
     contained: bool
+    fixed_buffers: bool
     scratch: str
 
     def __init__(
