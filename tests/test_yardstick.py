@@ -11,7 +11,7 @@ import torch
 from harness.reference import plain_loop
 from harness.reference.training import as_plain
 from harness.runs import Runs, perform
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.yardstick import fraction_low, in_turn, yardstick
 from tests.small import small_competition
 
@@ -21,8 +21,8 @@ RUNS = 32  # of the small competition: two turns of 16, with two retrainings eac
 @pytest.fixture(scope="module")
 def setting(trained):
     reference, observer = small_competition(trained)
-    with WarmParent(reference.inputs) as parent:
-        yield reference, partial(perform, parent=parent, observer=observer)
+    with Zygote(reference.inputs) as zygote:
+        yield reference, partial(perform, zygote=zygote, observer=observer)
 
 
 def with_training(reference, **changes):
