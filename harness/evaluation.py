@@ -112,7 +112,7 @@ def evaluate_all(
         reference = prepare(settings, progress, workers)
         observer = Observer(settings.model, reference.data)
         with (
-            parallel_config(n_jobs=-1),  # attackers spread over the cores
+            _panel_at_work(reference),
             WarmParent(
                 reference.inputs, require=settings.evaluation.require_isolation, guest=guest
             ) as parent,
@@ -138,6 +138,12 @@ def _read(path: Path) -> tuple[str, Submission | Verdict]:
         return names.row_name(path), submissions.read(path)
     except Verdict as verdict:
         return names.row_name(path), verdict
+
+
+def _panel_at_work(reference: Reference) -> parallel_config:
+    """Attackers spread over the cores, where that is worth the start of processes."""
+    models_seen = len(reference.retrained) * len(reference.data.forget["label"])
+    return parallel_config(n_jobs=-1 if models_seen > 10_000 else 1)
 
 
 NOISE = SHIPPED / "submissions/head_noise.py"

@@ -115,7 +115,8 @@ def made() -> tuple[dict[str, bytes], list[str]]:
 
 
 def board() -> pd.DataFrame:
-    return pd.read_csv("results/small/leaderboard.csv").drop(columns=TIMES)
+    rows = pd.read_csv("results/small/leaderboard.csv").drop(columns=TIMES)
+    return rows[rows["status"] != "baseline"]
 
 
 def sandboxes(worker: subprocess.Popen) -> list[psutil.Process]:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib import image, rc_context
 from matplotlib.axes import Axes
@@ -150,7 +151,7 @@ def attackers(wins: Mapping[str, int], label: str) -> Markup:
 
 
 @rc_context(_STYLE)
-def compared(epsilons: Mapping[str, np.ndarray], label: str) -> Markup:
+def compared(epsilons: Mapping[str, pd.Series], label: str) -> Markup:
     """Each attacker's epsilons [F]: median, half and four fifths of the examples, all of them."""
     figure, axes = _axes(_WIDTH, 0.75 + 0.3 * len(epsilons))
     for place, found in enumerate(epsilons.values()):

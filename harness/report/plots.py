@@ -94,11 +94,11 @@ def of_examples(
     return drawn
 
 
-def by_attacker(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Each attacker's epsilons [F], where `examples.csv` has them."""
+def by_attacker(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Epsilons by attacker and view, of those examples where it had to look."""
     columns = [str(column) for column in table.columns if str(column).startswith("epsilon_")]
     found = {column.removeprefix("epsilon_"): table[column].dropna() for column in columns}
-    return {name: epsilons.to_numpy() for name, epsilons in found.items() if len(epsilons)}
+    return {name: epsilons for name, epsilons in found.items() if len(epsilons)}
 
 
 def _distributions(

@@ -148,9 +148,10 @@ def _hardest(
 ) -> list[Example]:
     """The examples that are told apart most surely; of equal ones, those that differ most."""
     hardest = table.sort_values(["epsilon", "ks_distance"], ascending=False)[:HARDEST]
+    by_attacker = plots.by_attacker(table)
     facts: list[dict[str, Any]] = hardest.to_dict("records")  # type: ignore[assignment]
     found = [
-        {name: float(epsilons[at]) for name, epsilons in plots.by_attacker(table).items()}
+        {name: float(epsilons[at]) for name, epsilons in by_attacker.items() if at in epsilons}
         for at in hardest.index
     ]
     if pool is None or reference is None:
