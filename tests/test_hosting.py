@@ -81,7 +81,7 @@ def test_no_epoch_ends_with_a_batch_of_one_image(folder):
     [
         ("digits", lambda folder: None, "digits.toml exists already"),
         ("mine", lambda folder: (folder / "cats").mkdir(), "no image in my images/cats"),
-        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "ants/0.png: it is not an im"),
+        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "ants/0.png: is not an"),
         (
             "mine",
             lambda folder: persons(folder, images_each=IMAGES),
