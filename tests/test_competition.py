@@ -54,7 +54,7 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
         ("runs = 512", "runs = 1", "evaluation.runs = 1"),
         ("delta = 1e-5", "delta = 2.0", "evaluation.delta"),
         ("seconds = 60", "seconds = 0", "evaluation.limits.seconds"),
-        ("learning_rate = 1e-2", "learning_rate = nan", "training.learning_rate = nan has to be"),
+        ("learning_rate = 1e-2", "learning_rate = nan", "training.learning_rate = nan must be"),
         (
             "start = 1560",
             'kind = "indices"\nindices = [1, 2.5]',
