@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.stderr.isatty():  # a log keeps each state of a progress bar
         os.environ.setdefault("TQDM_MININTERVAL", "30")
     from harness.competition import CompetitionError
-    from harness.sandbox import SandboxError
+    from harness.sandbox.host import SandboxError
     from harness.store import StoreError
 
     try:
@@ -71,7 +71,7 @@ def _mend_streams() -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from harness import names
-    from harness.sandbox import Guest
+    from harness.sandbox.host import Process
 
     named = bool(options.paths)
     paths = options.paths or names.find(SUBMISSIONS)
@@ -85,7 +85,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     names.check(paths)  # before importing torch, so that a typo is answered at once
     failed = 0
     # Started first, so that it imports torch while we do.
-    with contextlib.nullcontext() if options.cluster else Guest() as guest:
+    with contextlib.nullcontext() if options.cluster else Process() as process:
         from harness import evaluation
         from harness.workers import Workers
 
@@ -96,7 +96,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             options.require_isolation,
             workers=Workers(options.workers, options.cluster),
             retry=named,
-            guest=guest,
+            process=process,
         ):
             failed += "score" not in row
             print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
@@ -119,15 +119,15 @@ def _line(row: dict) -> str:
 
 def _check(options: argparse.Namespace) -> int:
     from harness.names import must_exist
-    from harness.sandbox import Guest
+    from harness.sandbox.host import Process
     from harness.submission import Verdict
 
     must_exist(options.path)
     try:
-        with Guest() as guest:  # started first, so that it imports torch while we do
+        with Process() as process:  # started first, so that it imports torch while we do
             from harness.check import check
 
-            for finding in check(options.path, options.competition, guest):
+            for finding in check(options.path, options.competition, process):
                 print(finding, flush=True)
     except Verdict as verdict:
         print(f"{quoted(verdict.output)}{verdict.status}\n{quoted(verdict.message)}".rstrip())

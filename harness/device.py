@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -37,6 +38,8 @@ def sharing(memory_mb: int) -> int | None:
     """
     if device().type != "cuda":
         return None
+    gc.collect()
+    torch.cuda.empty_cache()  # what this process keeps from its own training is free for them
     free = torch.cuda.mem_get_info()[0] >> 20
     if free < memory_mb + CONTEXT_MB:
         raise CompetitionError(

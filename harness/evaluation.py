@@ -24,7 +24,7 @@ from harness.reference.ceiling import ceiling
 from harness.reference.pools import Reference, prepare
 from harness.run_store import RunStore
 from harness.runs import Runs, perform
-from harness.sandbox import Guest, WarmParent
+from harness.sandbox.host import Process, Zygote
 from harness.sources import SHIPPED
 from harness.submission import Submission, Verdict
 from harness.text import quoted
@@ -81,7 +81,7 @@ def evaluate_all(
     workers: Workers = HERE,
     retry: bool = True,
     progress: bool = True,
-    guest: Guest | None = None,
+    process: Process | None = None,
 ) -> Iterator[Row]:
     """Evaluate submissions one after another; the leaderboard is up to date after each.
 
@@ -95,7 +95,7 @@ def evaluate_all(
         Whether a file that got a verdict before, and is unchanged, is run again.
     progress : bool
         Show progress bars.
-    guest : Guest, optional
+    process : Process, optional
         Started ahead for the runs on this machine.
 
     Yields
@@ -113,12 +113,12 @@ def evaluate_all(
         observer = Observer(settings.model, reference.data)
         with (
             _panel_at_work(reference),
-            WarmParent(
-                reference.inputs, require=settings.evaluation.require_isolation, guest=guest
-            ) as parent,
-            workers.joined(parent, observer),
+            Zygote(
+                reference.inputs, require=settings.evaluation.require_isolation, process=process
+            ) as zygote,
+            workers.joined(zygote, observer),
         ):
-            run = partial(perform, parent=parent, observer=observer, workers=workers)
+            run = partial(perform, zygote=zygote, observer=observer, workers=workers)
             evaluator = _Evaluator(reference, run, workers.at_once, results, retry, progress)
             evaluator.draw_lines()
             for name, submission in entries:
@@ -223,7 +223,6 @@ class _Evaluator:
             self._run,
             submission,
             limits=self.settings.limits,
-            of=self.settings.runs,
             folder=kept,
             key=hmac.digest(self._secret, key.encode(), "sha256"),
             keep_weights=self.settings.keep_weights,

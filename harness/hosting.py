@@ -23,7 +23,7 @@ data = {{ folder = {folder}, size = {size} }}  # images are resized to this many
 
 [splits]
 seed = 0
-# Shares of what is not forgotten; the rest is the test set.
+# Of what is not forgotten: shares, or numbers from 1 on; the rest is the test set.
 retain = {splits.retain}
 validation = {splits.validation}
 # {why}
@@ -49,6 +49,8 @@ PERSONS = (
 )
 RANDOM = "A twentieth at random: without an identities.csv nobody knows who is on the images."
 SIZE = 32
+# Retain and validation set; of few images a tenth is too little to calibrate confidences on.
+SHARES, FEW, MANY = (0.8, 0.1), (0.6, datasets.LEAST_VALIDATION), 250
 
 
 def create(name: str, folder: Path) -> Iterator[str]:
@@ -97,11 +99,12 @@ def create(name: str, folder: Path) -> Iterator[str]:
 
 def _splits(columns: Columns) -> Splits:
     """A forget set of a twentieth of the persons, or of the images if no person is known."""
-    kind, candidates = ("random", columns["image_id"])
-    if "person_id" in columns:
-        kind, candidates = "identities", np.unique(columns["person_id"])
-    forget = Forget(kind, count=max(len(candidates) // 20, 1))
-    return Splits(seed=0, forget=forget, retain=0.8, validation=0.1)
+    kind = "identities" if "person_id" in columns else "random"
+    _, images = np.unique(columns.get("person_id", columns["image_id"]), return_counts=True)
+    # At least two if some have only one image, because the forget set takes two images.
+    forget = Forget(kind, count=max(len(images) // 20, 2 if images.min() == 1 else 1))
+    retain, validation = SHARES if len(columns["label"]) >= MANY else FEW
+    return Splits(seed=0, forget=forget, retain=retain, validation=validation)
 
 
 def _batch_size(data: Data) -> int:

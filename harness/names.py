@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from harness.competition import CompetitionError
-from harness.text import INVISIBLE, clean, shorten
+from harness.text import clean, shorten
 
 SUFFIXES = (".py", ".ipynb")  # of two files with one name, the first has the row
 LONGEST = 64  # characters of a name
@@ -56,7 +56,7 @@ def row_name(path: Path) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether a row and a folder may have this name."""
+    """Whether a row and a folder may have this name, given by `row_name`."""
     return (
         0 < len(name) <= LONGEST
         and _of_a_word(name[0], "L")
@@ -68,7 +68,7 @@ def _of_a_word(character: str, kinds: str) -> bool:
     """Whether it is an ASCII letter or digit, or of these Unicode kinds in any other script."""
     if character.isascii():
         return character.isalnum()
-    return unicodedata.category(character)[0] in kinds and character not in INVISIBLE
+    return unicodedata.category(character)[0] in kinds
 
 
 def find(folder: Path) -> list[Path]:

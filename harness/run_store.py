@@ -10,7 +10,7 @@ import numpy as np
 from harness.competition import LEVELS
 from harness.outputs import Observer
 from harness.pool import Pool
-from harness.sandbox import RunResult
+from harness.sandbox.host import RunResult
 from harness.store import Store, StoreError
 
 TOGETHER = 16  # runs per pass that computes outputs, which halves the time
@@ -39,6 +39,8 @@ class RunStore(Store):
             seconds=result.seconds,
             peak_memory_mb=result.peak_memory_mb,
             isolation=isolation,
+            memory=result.memory,
+            device=result.device,
         )
 
     def run_facts(self, run: int) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from harness.competition import LEVELS, Limits
-from harness.device import sharing
+from harness.device import device, sharing
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.run_store import TOGETHER, RunStore
-from harness.sandbox import RunResult, Sandbox, WarmParent
+from harness.sandbox.host import RunResult, Server, Zygote
 from harness.store import Content
 from harness.submission import Submission, Verdict
 from harness.text import quoted
@@ -39,16 +39,22 @@ class Runs:
         Wall time of each run.
     isolation : str
         The lowest level of any run.
+    memory : str
+        "capped" if the kernel held every run to its memory, else "watched".
+    device : str
+        "cpu" or "cuda"; both, if they differ.
     """
 
     pool: Pool
     seconds: np.ndarray
     isolation: str
+    memory: str
+    device: str
 
 
 def perform(
     submission: Submission,
-    parent: WarmParent,
+    zygote: Zygote,
     observer: Observer,
     limits: Limits,
     count: int,
@@ -66,7 +72,7 @@ def perform(
     Parameters
     ----------
     submission : Submission
-    parent : WarmParent
+    zygote : Zygote
         What the runs are forked from.
     observer : Observer
         Computes the outputs of what the runs return.
@@ -79,7 +85,7 @@ def perform(
     of : int, optional
         The total that the progress bar shows; `count` if None.
     workers : Workers
-        Who does the runs; a cluster's must be joined, and share `parent` and `observer`.
+        Who does the runs; a cluster's must be joined, and share `zygote` and `observer`.
     keep_weights : bool
         Whether the runs' weights stay once their outputs are computed.
     log : callable
@@ -92,10 +98,10 @@ def perform(
     Verdict
         That of the failed run with the lowest number.
     """
-    job = _Job(submission, parent, observer, limits, key)
+    job = _Job(submission, zygote, observer, limits, key)
     stored = RunStore(folder, keep_weights=keep_weights)
     batches = _batches(count)
-    todo = {b: runs for b in batches if (runs := stored.missing(b, parent.require))}
+    todo = {b: runs for b in batches if (runs := stored.missing(b, zygote.require))}
     if todo:
         missing = sum(map(len, todo.values()))
         if workers.cluster:
@@ -143,6 +149,8 @@ def _gather(stored: RunStore, batches: Sequence[Pool]) -> Runs:
         pool,
         np.array([fact["seconds"] for fact in facts]),
         min((fact["isolation"] for fact in facts), key=LEVELS.index),
+        max(fact["memory"] for fact in facts),
+        " ".join(sorted({fact["device"] for fact in facts})),
     )
 
 
@@ -151,7 +159,7 @@ class _Job:
     """What the runs of a submission need; see `perform`."""
 
     submission: Submission
-    parent: WarmParent
+    zygote: Zygote
     observer: Observer
     limits: Limits
     key: bytes
@@ -167,12 +175,13 @@ def _here(
     """Do the missing runs of batches on this machine; yield the seconds of each, in order."""
     runs = [run for missing in todo.values() for run in missing]
     last = {missing[-1]: batch for batch, missing in todo.items()}
-    with Sandbox(job.submission, job.parent, job.limits) as sandbox:
-        log(f"isolation {sandbox.level} {sandbox.missing}".rstrip() + "\n")
+    with Server(job.submission, job.zygote, job.limits, device=device().type) as server:
+        walls = f"isolation {server.level}, memory {server.memory}"
+        log(f"{walls} {server.missing}".rstrip() + "\n")
         stop = threading.Event()
         # In order, so that the verdict does not depend on which run happened to fail first.
         results = Parallel(n_jobs=at_once, backend="threading", return_as="generator")(
-            delayed(_run)(stop, sandbox, run, seed(job.key, run), stored) for run in runs
+            delayed(_run)(stop, server, run, seed(job.key, run), stored) for run in runs
         )
         try:
             for run, result in zip(runs, results, strict=True):
@@ -260,17 +269,17 @@ def _batch(batch: range, keep_weights: bool, **made_by: Any) -> _Done:
 
 
 def _run(
-    stop: threading.Event, sandbox: Sandbox, run: int, seed: int, stored: RunStore
+    stop: threading.Event, server: Server, run: int, seed: int, stored: RunStore
 ) -> RunResult | Verdict | None:
     """One run, stored at once if it succeeded; a failed one is not stored and stops the rest."""
     if stop.is_set():
         return None
     try:
-        result = sandbox.run(seed)
+        result = server.run(seed)
     except Verdict as verdict:
         stop.set()
         return Verdict(verdict.status, f"run {run}: {verdict.message}", verdict.output)
-    stored.put_run(run, result, sandbox.level)
+    stored.put_run(run, result, server.level)
     return result
 
 

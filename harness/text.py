@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 # Python calls them printable, but they are invisible or merge with the letter before them.
-INVISIBLE = frozenset(
+_INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
     + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 )
@@ -46,6 +46,6 @@ def _shown(match: re.Match[str]) -> str:
     shown, marks = "", 0
     for character in match[0]:
         marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
-        seen = character.isprintable() and character not in INVISIBLE and marks <= _MARKS
+        seen = character.isprintable() and character not in _INVISIBLE and marks <= _MARKS
         shown += character if seen else character.encode("unicode_escape").decode()
     return shown

@@ -61,7 +61,7 @@ def in_turn(
     Parameters
     ----------
     run : callable
-        Does the submission's runs until there are `count`, and gives all of them.
+        Does the submission's runs until there are `count`, `of` so many in the end, and gives them.
     perform : callable
         `harness.runs.perform`, with the arguments that all runs of an evaluation share.
     reference : Reference
@@ -81,7 +81,7 @@ def in_turn(
     each = at_once * math.ceil(RUNS / len(ends))
     loop, factor = yardstick(reference)
     for end in ends:
-        runs = run(count=end)
+        runs = run(count=end, of=ends[-1])
         kept = json.loads(path.read_text()) if path.exists() else {}
         if str(end) not in kept and [] not in kept.values():
             kept[str(end)] = [factor * s for s in _seconds(perform, loop, reference, each)]

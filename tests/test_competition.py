@@ -1,4 +1,4 @@
-"""The competition's file: what is accepted, what is refused and in which words."""
+"""The competition's file: what is accepted, what is refused, and with which message."""
 
 from dataclasses import replace
 from pathlib import Path

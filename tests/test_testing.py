@@ -1,6 +1,6 @@
-"""Our own datasets and models pass the checks for everyone's; what breaks a rule does not.
+"""Our own datasets and models pass the public checks; those that break a rule do not.
 
-Also: a package that is installed beside the harness is found by being there.
+Also: the harness finds the plugins of an installed package.
 """
 
 import subprocess

@@ -16,7 +16,7 @@ from torchvision.datasets import FashionMNIST
 
 from harness.competition import CompetitionError
 from harness.data.cifar10 import halved
-from harness.data.columns import TRAIN, Columns
+from harness.data.columns import TRAIN, Columns, Positive
 
 PACKAGE = Path("/usr/share/datasets/fashion-mnist")  # of Debian's dataset-fashion-mnist
 SIDE, COUNT = 28, 70_000
@@ -34,7 +34,9 @@ _MENDED = (
 )
 
 
-def fashion_mnist(folder: str, size: int = SIDE, channels: int = 1, images: int = COUNT) -> Columns:
+def fashion_mnist(
+    folder: str, size: Positive = SIDE, channels: Positive = 1, images: Positive = COUNT
+) -> Columns:
     """Grey images of clothes in [0, 1]: the 60,000 for training, then the 10,000 for tests.
 
     Parameters

@@ -96,11 +96,11 @@ def told(competition: Competition, data: Data) -> Iterator[str]:
         f"each submission: {cost.runs} runs of at most {fraction:.0%} of a retraining, which "
         f"takes {_duration(cost.retrain_seconds)}: up to about {_duration(submission)}"
     )
-    share = FIRST_LOOK / cost.runs
-    yield (
-        f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
-        f"{_duration(share * submission)} per submission at most"
-    )
+    if (share := FIRST_LOOK / cost.runs) < 1:
+        yield (
+            f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
+            f"{_duration(share * submission)} per submission at most"
+        )
 
 
 def _at_once() -> int:

@@ -15,9 +15,9 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from harness import models
+from harness.batches import Split, loader
 from harness.competition import Model, Training
 from harness.data import Columns
-from harness.data.batches import Split, loader
 from harness.device import device
 from harness.fused import Fused, Separate, together
 from harness.reference import plain_loop

@@ -22,7 +22,7 @@ from harness.repair.curve import curve
 from harness.repair.leaderboard import Row
 from harness.repair.scores import detection
 from harness.repair.trials import NOBODY, ORACLE, Figures, Identifier, Trials, blank
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.sources import CompetitionError
 from harness.store import lock
 from harness.submission import Submission, Verdict
@@ -57,8 +57,8 @@ def repair(competition: str = "digits_repair") -> pd.DataFrame:
         reference = prepare(settings)
         with tempfile.TemporaryDirectory() as folder:
             inputs = blank(Path(folder), reference)
-            with WarmParent(inputs, require=settings.evaluation.require_isolation) as parent:
-                trials = Trials(reference, parent, results / "trials")
+            with Zygote(inputs, require=settings.evaluation.require_isolation) as zygote:
+                trials = Trials(reference, zygote, results / "trials")
                 rows, scores = _evaluate(reference.cases, trials, treatments)
         frame = leaderboard.write(results / "leaderboard.csv", rows)
         points = curve(reference, scores, results / "curve")

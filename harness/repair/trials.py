@@ -22,7 +22,7 @@ from harness.outputs import forward_all
 from harness.reference.flips import Case, Reference
 from harness.repair import scores as scoring
 from harness.runs import seed as run_seed
-from harness.sandbox import Sandbox, WarmParent
+from harness.sandbox.host import Server, Zygote
 from harness.store import Store, secret
 from harness.submission import Submission, Verdict
 
@@ -57,7 +57,7 @@ class Trials:
     Parameters
     ----------
     reference : Reference
-    parent : WarmParent
+    zygote : Zygote
         Its inputs are `blank`.
     folder : Path
         Where the figures of trials are stored.
@@ -68,9 +68,9 @@ class Trials:
         K, how many examples are forgotten.
     """
 
-    def __init__(self, reference: Reference, parent: WarmParent, folder: Path) -> None:
+    def __init__(self, reference: Reference, zygote: Zygote, folder: Path) -> None:
         self._reference = reference
-        self._parent = parent
+        self._zygote = zygote
         self._stored = Store(folder)
         self._secret = secret(folder / "secret")
         self.count = reference.competition.evaluation.forget
@@ -164,9 +164,11 @@ class Trials:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 inputs = write_inputs(Path(folder), splits, case.weights)
-                with Sandbox(submission, self._parent, limits, inputs=inputs) as sandbox:
+                with Server(
+                    submission, self._zygote, limits, inputs=inputs, device=device().type
+                ) as server:
                     own = hmac.digest(self._secret, key.encode(), "sha256")
-                    result = sandbox.run(run_seed(own, case.seed))
+                    result = server.run(run_seed(own, case.seed))
         except Verdict as verdict:
             raise Verdict(
                 verdict.status, f"seed {case.seed}: {verdict.message}", verdict.output
@@ -203,7 +205,7 @@ class Trials:
 
 
 def write_inputs(folder: Path, splits: dict[str, Columns], weights: dict[str, np.ndarray]) -> Path:
-    """The files of `harness.sandbox.policy.OWN_INPUTS`, in `folder`."""
+    """The files of `harness.sandbox.walls.policy.OWN_INPUTS`, in `folder`."""
     for name, columns in (splits | {"original": weights}).items():
         arrays = {key: np.asarray(column, order="C") for key, column in columns.items()}
         save_file(arrays, folder / f"{name}.safetensors")
@@ -211,7 +213,7 @@ def write_inputs(folder: Path, splits: dict[str, Columns], weights: dict[str, np
 
 
 def blank(folder: Path, reference: Reference) -> Path:
-    """Inputs for the warm parent, which all runs share; no labels, no trained weights."""
+    """Inputs for the zygote, which all runs share; no labels, no trained weights."""
     competition = reference.competition
     model = competition.model
     torch.manual_seed(0)

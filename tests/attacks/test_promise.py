@@ -93,6 +93,7 @@ def evaluated(
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr  # of a report that could not be drawn
     results = folder / "results/small"
     board = leaderboard.read(results / "leaderboard.csv")
     rows = {row["submission"].removeprefix("'"): row for row in board.to_dict("records")}

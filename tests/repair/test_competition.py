@@ -1,4 +1,4 @@
-"""A repair competition's TOML: what is refused, and in which words."""
+"""A repair competition's TOML: what is refused, and with which message."""
 
 import pytest
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from harness.__main__ import main
+from harness.report import is_current
 from harness.report.sections import NO_EXAMPLES, NO_OUTPUTS, NO_REFERENCE, NO_RETAIN
 from harness.store import Store
 from tests.report.conftest import ODD, SUBMISSIONS, Page, report
@@ -177,6 +179,21 @@ def test_examples_of_another_evaluation_are_not_taken_for_its_own(workspace):
     path = workspace / "results/small/submissions/plain/metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"score": 0.123}))
     assert notes(redrawn(workspace)) == [NO_EXAMPLES.format(runs=16)]
+
+
+def test_a_page_is_old_if_the_board_says_something_else_whatever_the_clock_says(workspace):
+    results = workspace / "results/small"
+    page, board = report(workspace), results / "leaderboard.csv"
+    tomorrow = page.stat().st_mtime + 86400
+    assert is_current(results)
+    os.utime(board, (tomorrow, tomorrow))
+    assert is_current(results)
+    text = board.read_text()
+    board.write_text(text.replace("plain", "another"))
+    os.utime(page, (2 * tomorrow, 2 * tomorrow))
+    assert not is_current(results)
+    board.write_text(text)
+    assert is_current(results)
 
 
 def test_a_page_that_cannot_be_written_costs_no_result(workspace, capsys):
