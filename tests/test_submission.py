@@ -1,4 +1,4 @@
-"""Reading a submission: what can be told from the file alone, in words that help."""
+"""Reading a submission: what the file alone shows, with messages that help."""
 
 import pickle
 import sys
