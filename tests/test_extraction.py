@@ -1,4 +1,4 @@
-"""From notebooks and scripts we take the submission, not its driver; unclear files get a message."""
+"""We take the submission from notebooks and scripts, not its driver; unclear files get a message."""
 
 import json
 import textwrap
