@@ -1,4 +1,4 @@
-"""We take the submission from notebooks and scripts, not its driver; unclear files get a message."""
+"""The submission is taken from notebooks and scripts, not its driver; unclear files get a message."""
 
 import json
 import textwrap
