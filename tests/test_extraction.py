@@ -1,4 +1,4 @@
-"""The submission is taken from notebooks and scripts, not its driver; unclear files get a message."""
+"""Notebooks and scripts: the submission is taken, not its driver; unclear files get a message."""
 
 import json
 import textwrap
