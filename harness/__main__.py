@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 if it did what it was asked for; 1 if a submission that was named got a verdict;
-        2 if the fault lies with the command, the competition or the machine; 130 if it was
-        interrupted, and 141 if nobody reads its output any more, as a shell has these.
+        2 if the command, the competition or the machine is at fault; 130 if it was interrupted;
+        141 if nobody reads its output any more. The last two are what a shell uses.
     """
     _mend_streams()
     options = parser().parse_args(arguments)
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # What is still to be written at the exit goes nowhere, and without a complaint.
+        # Python flushes stdout at exit; send what is left nowhere, so that it does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_READER
     except (CompetitionError, SandboxError, StoreError, OSError) as error:
@@ -49,22 +49,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return HOST_FAULT
     except KeyboardInterrupt:
         print(
-            "\nInterrupted. What was finished is kept: the same command goes on from there.",
+            "\nInterrupted. What was finished is kept; the same command continues from there.",
             file=sys.stderr,
         )
         return INTERRUPTED
 
 
 def _mend_streams() -> None:
-    """Have all three standard streams, and write whatever text, whoever started us and how.
+    """Make sure that all three standard streams exist and can write any text.
 
-    A daemon may start without any; the next files that are opened would take their numbers, and
-    what is printed would go there.
+    A daemon may start us without them. The next files that we open would then take their numbers,
+    and what we print would go there.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
-    # A terminal that knows no "ë" shows it as "\xeb".
+    # A terminal that cannot show "ë" shows "\xeb".
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -82,9 +82,9 @@ def _evaluate(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return HOST_FAULT
-    names.check(paths)  # before torch is imported, so that a typo is answered at once
+    names.check(paths)  # before importing torch, so that a typo is answered at once
     failed = 0
-    # First, so that it imports torch while we do.
+    # Started first, so that it imports torch while we do.
     with contextlib.nullcontext() if options.cluster else Process() as process:
         from harness import evaluation
         from harness.workers import Workers
@@ -104,7 +104,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     _leaderboard(options)
     try:
         page = _drawn(options, again=False)
-    except Exception as error:  # whatever ails a drawing, the results stand
+    except Exception as error:  # the results stand, whatever is wrong with the report
         print(f"warning: there is no new report: {error}", file=sys.stderr)
     else:
         print(page, file=sys.stderr if options.json else sys.stdout)
@@ -124,7 +124,7 @@ def _check(options: argparse.Namespace) -> int:
 
     must_exist(options.path)
     try:
-        with Process() as process:  # first, so that it imports torch while we do
+        with Process() as process:  # started first, so that it imports torch while we do
             from harness.check import check
 
             for finding in check(options.path, options.competition, process):
@@ -184,7 +184,7 @@ def _new(options: argparse.Namespace) -> int:
 
     path = SUBMISSIONS / f"{options.name}.py"
     if path.exists():
-        print(f"error: {path} is there already; take another name", file=sys.stderr)
+        print(f"error: {path} exists already; take another name", file=sys.stderr)
         return HOST_FAULT
     path.parent.mkdir(exist_ok=True)
     path.write_bytes((SHIPPED / "submissions/template.py").read_bytes())
@@ -193,7 +193,7 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _command(make: str, verb: str) -> str:
-    """What to type next: with make where there is our Makefile, else the installed command."""
+    """What to type next: with make if our Makefile is here, else the installed command."""
     return f"make {make}" if Path("Makefile").is_file() else f"harness {verb}"
 
 
@@ -213,7 +213,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _drawn(options: argparse.Namespace, *, again: bool) -> Path:
-    """The report; one that shows the leaderboard as it stands is drawn only if asked to `again`."""
+    """The report. If it shows the current leaderboard, it is only drawn `again` if asked."""
     from harness import competition, leaderboard, report
 
     folder = leaderboard.results_folder(options.competition)

@@ -1,4 +1,4 @@
-"""What a participant's loaders yield: `inputs, targets` batches that also answer by name."""
+"""The batches of a participant's loaders: `inputs, targets` that also answer by name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 class Example(tuple):
     """`(image, label)` that also answers `["image"]`, `["age_group"]`, `["image_id"]`, ...
 
-    A tuple of two, because half of the known submissions unpack their batches; a mapping by
-    name, because the other half was written for the challenge's dictionaries. The default
+    It is a tuple of two, because half of the known submissions unpack their batches. It is a
+    mapping too, because the other half was written for the challenge's dictionaries. The default
     collate turns examples into one of these for the whole batch.
     """
 
@@ -64,11 +64,11 @@ class Example(tuple):
         return self.columns.get(key, default)
 
     def copy(self) -> Example:
-        """Another of the same columns."""
+        """Another example with the same columns."""
         return Example(self.columns)
 
     def pin_memory(self) -> Example:
-        """The same where a GPU can fetch it by itself; what a loader with `pin_memory` asks for."""
+        """The same in pinned memory, for a GPU; a loader with `pin_memory` calls this."""
         return Example({name: column.pin_memory() for name, column in self.columns.items()})
 
 
@@ -93,7 +93,7 @@ class Split(Dataset):
     ----------
     columns : mapping of str to Tensor
         `image` [n, channels, height, width] float32, `label` [n] int64, `image_id` [n] int64,
-        and whatever else the data has (`person_id`, `age`), one row an example.
+        and whatever else the data has (`person_id`, `age`), one row per example.
     """
 
     def __init__(self, columns: Mapping[str, Tensor]) -> None:
@@ -108,12 +108,12 @@ class Split(Dataset):
         return Example({name: column[index] for name, column in self.columns.items()})
 
     def __getitems__(self, indices: Sequence[int]) -> _Rows:
-        """What a `DataLoader` asks for at once, and a `Subset`."""
+        """A list of examples; `DataLoader` and `Subset` call this."""
         return _Rows(self, indices)
 
 
 class _Rows(Sequence[Example]):
-    """Examples of a split, made when they are looked at; a batch of them takes one indexing."""
+    """Examples of a split, made when they are looked at; a batch takes one indexing."""
 
     def __init__(self, split: Split, indices: Sequence[int]) -> None:
         self._split = split

@@ -1,4 +1,4 @@
-"""One look at a submission before 512 runs of it: would it be accepted, and in what time?"""
+"""A quick check before 512 runs: would the submission be accepted, and how long does it take?"""
 
 from __future__ import annotations
 
@@ -38,15 +38,16 @@ def check(path: Path, competition: str = "digits", process: Process | None = Non
     Yields
     ------
     str
-        A finding each.
+        One finding at a time.
 
     Raises
     ------
     Verdict
-        The one that the evaluation would give.
+        If the evaluation would give it.
     """
-    submission = submissions.read(path)
-    runs = competitions.load(competition).evaluation.runs
+    settings = competitions.load(competition).evaluation
+    submission = submissions.read(path, largest_kb=settings.limits.submission_kb)
+    runs = settings.runs
     reference = prepare(competitions.load(competition, runs=AT_ONCE))
     limits = reference.competition.evaluation.limits
     loop, factor = yardstick(reference)
@@ -80,7 +81,7 @@ def _time(seconds: float, retraining: float | None, runs: int, limits: Limits) -
     total = seconds * runs / cpu_count()
     fits = "within" if total <= limits.total_seconds else "WARNING, above"
     yield (
-        f"time: {seconds:.2f} s a run; {runs} runs take about {total / 60:.1f} min here, "
+        f"time: {seconds:.2f} s per run; {runs} runs take about {total / 60:.1f} min here, "
         f"{fits} the limit of {limits.total_seconds / 60:.0f} min"
     )
     if retraining is not None:

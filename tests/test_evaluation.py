@@ -217,7 +217,7 @@ def test_ctrl_c_leaves_no_process_and_resumes(workspace):
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "goes on from there" in errors
+    assert "continues from there" in errors
     assert "Traceback" not in errors
     assert processes_mentioning(str(workspace)) == []
     assert "slow" not in (board().index if Path("results/small/leaderboard.csv").exists() else [])

@@ -53,7 +53,7 @@ def test_a_half_filled_table_of_a_spreadsheet_and_strays_are_no_hindrance(folder
     (folder / "identities.csv").write_bytes(text.encode("cp1252"))
     (folder / ".DS_Store").touch()
     assert main(["competition", "my-cup", str(folder)]) == 0
-    assert caplog.messages[0] == "my images: passed over 1 .DS_Store"
+    assert caplog.messages[0] == "my images: skipped 1 .DS_Store"
     assert "identities.csv is not UTF-8: read as Windows-1252" in caplog.messages[1]
     made = competition.load("my-cup")
     people = data.read(made.dataset, made.data)["person_id"]
@@ -79,9 +79,9 @@ def test_no_epoch_ends_with_a_batch_of_one_image(folder):
 @pytest.mark.parametrize(
     ("name", "mistake", "said"),
     [
-        ("digits", lambda folder: None, "digits.toml is there already"),
+        ("digits", lambda folder: None, "digits.toml exists already"),
         ("mine", lambda folder: (folder / "cats").mkdir(), "no image in my images/cats"),
-        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "ants/0.png: it is no im"),
+        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "0.png: it is not an"),
         (
             "mine",
             lambda folder: persons(folder, images_each=IMAGES),

@@ -1,4 +1,4 @@
-"""The command line: help, names that are nearly right, new submissions, JSON."""
+"""The command line: help, misspelled names, new submissions, JSON."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_a_new_submission_is_the_template_and_never_overwrites(tmp_path, monkeyp
     assert Path("submissions/mine.py").read_bytes() == template
     Path("submissions/mine.py").write_text("my work")
     assert main(["new", "mine"]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert Path("submissions/mine.py").read_text() == "my work"
     assert main(["new", "my-idea"]) == 0
     assert Path("submissions/my-idea.py").read_bytes() == template

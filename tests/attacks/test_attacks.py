@@ -35,7 +35,7 @@ MARK = f"evil-{os.getpid()}"  # other tests may run beside these
 # either the one or the other.
 WITHOUT = Path("/proc/sys/user/max_user_namespaces").read_text() == "0\n"
 _WEAKER = ("full", "partial", "landlock")
-README = files.PACKAGE.parent / "README.md"
+TABLE = files.PACKAGE.parent / "docs/sandbox.md"
 KINDS = {"full": "full", "landlock" if WITHOUT else "partial": "partial", "none": "none"}
 
 # What an attack can `import target` for: where its targets are, and how to mark a process.
@@ -141,10 +141,10 @@ def test_every_attack_says_what_must_become_of_it() -> None:
     assert {outcome for *_, outcome, _ in CLAIMS} <= {"harmless", *VERDICTS}
 
 
-def test_the_readme_lists_what_a_level_does_not_stop() -> None:
+def test_the_docs_list_what_a_level_does_not_stop() -> None:
     """Against the level above it; level none is not listed attack by attack."""
     stopped = {kind: {name for name, of, *_ in CLAIMS if of == kind} for kind in _WEAKER}
-    rows = re.findall(r"^\| `(?:full|partial)`.*$", README.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(?:full|partial)`.*$", TABLE.read_text(), re.MULTILINE)
     assert len(rows) == len(_WEAKER)
     for (above, kind), row in zip(pairwise(["", *_WEAKER]), rows, strict=True):
         named = set(re.findall(r"`(\w+)`", row)) & set(HOSTILE)

@@ -23,7 +23,7 @@ WARM = 32  # runs before the clock starts: two batches, so that each worker has 
 
 
 def seconds(reference: Reference, runs: int, workers: Workers) -> float:
-    """Of the runs, stored and with their outputs, once every worker is warm."""
+    """Seconds of the runs, stored and with their outputs, once every worker is warm."""
     observer = Observer(reference.competition.model, reference.data)
     limits = reference.competition.evaluation.limits
     submission = submissions.read(SUBMISSION)

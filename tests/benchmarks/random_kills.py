@@ -118,7 +118,7 @@ def damage_one(chance: random.Random, folder: Path) -> str:
 
 
 def traces() -> set[str]:
-    """Of what outlives processes: mounts and temporary folders."""
+    """What outlives processes: mounts and temporary folders."""
     found = {str(path) for path in Path(tempfile.gettempdir()).glob("unlearning-*")}
     return found | set(Path("/proc/mounts").read_text().splitlines())
 

@@ -104,7 +104,7 @@ def no_face_of_an_age(tree):
         (cut_labels, "line 10: 'CLKJ_AS0009 65' should be"),
         (unlabelled, "no line for CLKJ_XX0001"),
         (no_faces, r"no .*color/\*\.jpg; .* licence"),
-        (cut_face, r"CLKJ_AS0004.*11\.jpg: it is no image, or damaged"),
+        (cut_face, r"CLKJ_AS0004.*11\.jpg: it is not an image, or damaged"),
         (no_face_of_an_age, "class 3 of 0 to 9 has no image"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What an identifier may see, and what becomes of one that returns something senseless."""
+"""What an identifier may see, and what becomes of one that returns impossible scores."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def trials(reference, zygote, tmp_path):
 
 
 @pytest.mark.parametrize("case", SENSELESS)
-def test_senseless_scores_are_a_verdict_that_says_what_to_mend(case, trials, reference, tmp_path):
+def test_impossible_scores_are_a_verdict_that_says_what_to_fix(case, trials, reference, tmp_path):
     expression, said = SENSELESS[case]
     mine = read(tmp_path, IDENTIFIER.format(expression))
     with pytest.raises(Verdict) as caught:

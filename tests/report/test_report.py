@@ -99,9 +99,9 @@ def test_a_section_shows_what_the_runs_gave(page):
         "Confidence, 64 of the retain set",
         "Logit of the label, 64 of the retain set",
         "What each attacker finds",
-        "One point a model",
+        "One point per model",
         "Epsilon of each forget example",
-        "Which attacker tells most",
+        "Best attacker",
         "The examples that give it away",
         "The end of its log",
     ):
