@@ -1,4 +1,4 @@
-"""From notebooks and scripts we take the submission, not its driver; unclear files get a message."""
+"""From notebooks and scripts only the submission is taken; unclear files get a message."""
 
 import json
 import textwrap
