@@ -45,8 +45,9 @@ def check(path: Path, competition: str = "digits", process: Process | None = Non
     Verdict
         If the evaluation would give it.
     """
-    submission = submissions.read(path)
-    runs = competitions.load(competition).evaluation.runs
+    settings = competitions.load(competition).evaluation
+    submission = submissions.read(path, largest_kb=settings.limits.submission_kb)
+    runs = settings.runs
     reference = prepare(competitions.load(competition, runs=AT_ONCE))
     limits = reference.competition.evaluation.limits
     loop, factor = yardstick(reference)

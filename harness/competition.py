@@ -130,6 +130,8 @@ class Limits:
         Processes and threads of a run.
     output_kb : int
         How much of a run's prints is kept, in KiB.
+    submission_kb : int
+        How much Python a submission may hold, in KiB: stored models, replayed, would score well.
     retrain_fraction : float
         Mean seconds of a run over the seconds of one retraining, above which a row is flagged.
     """
@@ -141,6 +143,7 @@ class Limits:
     gpu_memory_mb: int = 4096
     processes: int = 128
     output_kb: int = 256
+    submission_kb: int = 256
     retrain_fraction: float = 0.2
 
 

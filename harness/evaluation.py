@@ -105,7 +105,8 @@ def evaluate_all(
     """
     settings = competitions.load(competition, runs=runs, require_isolation=require_isolation)
     names.check(paths)
-    entries = [_read(path) for path in paths]  # what cannot be read is known before any training
+    # What cannot be read is known before anything is trained.
+    entries = [_read(path, settings.evaluation.limits.submission_kb) for path in paths]
     results = leaderboard.results_folder(settings.name)
     with store.lock(results):
         torch.set_num_threads(1)  # so that outputs do not depend on the number of cores
@@ -132,10 +133,10 @@ def runs_folder(folder: Path, fingerprint: str, sha256: str) -> Path:
     return folder / f"runs-{_key(fingerprint, sha256)}"
 
 
-def _read(path: Path) -> tuple[str, Submission | Verdict]:
+def _read(path: Path, largest_kb: int) -> tuple[str, Submission | Verdict]:
     """The row's name, and what is to be run for it, or why nothing is."""
     try:
-        return names.row_name(path), submissions.read(path)
+        return names.row_name(path), submissions.read(path, largest_kb=largest_kb)
     except Verdict as verdict:
         return names.row_name(path), verdict
 

@@ -93,8 +93,17 @@ class Submission:
     signed: bool = False
 
 
-def read(path: Path, function: str = "unlearning") -> Submission:
+def read(path: Path, function: str = "unlearning", largest_kb: int = 256) -> Submission:
     """Read a submission that defines this function.
+
+    Parameters
+    ----------
+    path : Path
+    function : str
+        One of `FUNCTIONS`.
+    largest_kb : int
+        KiB of Python that are taken: of a file, or of what a notebook's code cells come to. Stored
+        models that are replayed score well, and take room.
 
     Raises
     ------
@@ -119,6 +128,11 @@ def read(path: Path, function: str = "unlearning") -> Submission:
     with file:
         said = _parsed(file, path, function)
     source = said["source"].encode()
+    if len(source) > largest_kb << 10:
+        raise _invalid(
+            f"{path.name} has {len(source):,} bytes of Python; this competition takes at most "
+            f"{largest_kb << 10:,} (limits.submission_kb). Weights and data cannot be submitted."
+        )
     digest = hashlib.sha256(source).hexdigest()
     return Submission(name, path, source, digest, tuple(said["imports"]), function, said["signed"])
 

@@ -1,4 +1,4 @@
-"""From notebooks and scripts only the submission is taken; unclear files get a message."""
+"""Notebooks and scripts: the submission is taken, not its driver; unclear files get a message."""
 
 import json
 import textwrap

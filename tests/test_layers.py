@@ -100,7 +100,7 @@ ALLOWED = {
         "harness.rows",
         "harness.run_store",
         "harness.runs",
-        "harness.sandbox",
+        "harness.sandbox.host",
         "harness.sources",
         "harness.submission",
         "harness.yardstick",

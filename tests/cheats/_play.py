@@ -56,7 +56,7 @@ def player(
     def play(path: Path) -> Score:
         if path not in played:
             runs = perform(
-                submissions.read(path),
+                submissions.read(path, largest_kb=1024),
                 zygote,
                 observer,
                 reference.competition.evaluation.limits,

@@ -113,10 +113,11 @@ HEADER_BYTES = 4 << 20  # of a result's safetensors header
 
 
 def socket_kb(fixed_buffers: bool) -> int:
-    """What a full socket takes of the kernel: twice the buffer that was asked for, and a packet."""
-    if fixed_buffers:
+    """What a full socket takes of the kernel: its buffer, and a packet."""
+    largest = Path("/proc/sys/net/core/wmem_max")
+    if fixed_buffers or not largest.exists():  # it is not there in a network of its own
         return 300
-    return 2 * int(Path("/proc/sys/net/core/wmem_max").read_text()) // 1024 + 64
+    return 2 * int(largest.read_text()) // 1024 + 64
 
 
 def reserve_mb(total_mb: float) -> float:
