@@ -8,7 +8,7 @@ experiments F is averaged over each filter, the noise is bounded, and the head g
 Hyperparameters
 ---------------
 NOISE : the overall scale, (lambda sigma^2)^(1/4) in the paper.
-LARGEST : the most that the standard deviation of a weight's noise may be.
+LARGEST : the largest standard deviation of a weight's noise.
 HEAD : factor on the noise of the last layer, which the forgotten labels bear on directly.
 BATCHES : batches of the retain set that F is estimated on.
 FLOATS : numbers that gradients of single examples may take in memory at a time.

@@ -9,7 +9,7 @@ at which the accuracy, averaged over a few draws, keeps 98 % of the original's.
 
 Hyperparameters
 ---------------
-KEPT : fraction of the validation accuracy that has to be left.
+KEPT : fraction of the validation accuracy that must be left.
 SIZES : standard deviations to try, as multiples of that of the head's weights.
 DRAWS : noisy heads that the accuracy is averaged over.
 """

@@ -5,7 +5,7 @@ the summed loss of the forget set, n and H the size and the Hessian of the retai
 Liang 2017; Izzo et al. 2021; as a baseline of Jia et al. 2023). H is replaced by the damped
 empirical Fisher matrix DAMPING * I + mean(g_i g_i^T), as WoodFisher does (Singh and Alistarh
 2020). It has the rank of its examples, so the Woodbury identity gives its inverse's product with
-a vector exactly, from a linear system of one unknown an example.
+a vector exactly, from a linear system of one unknown per example.
 
 Hyperparameters
 ---------------

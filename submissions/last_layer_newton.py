@@ -8,10 +8,10 @@ which the theory does not cover.
 
 Hyperparameters
 ---------------
-NOISE : standard deviation of the noise on all parameters but the head's.
+NOISE : standard deviation of the noise on all parameters except the head's.
 DAMPING : added to H's diagonal, as a share of the number of retain examples.
 TOLERANCE : relative residual at which the conjugate gradients that solve H x = g stop.
-ITERATIONS : the most of them.
+ITERATIONS : their largest number.
 """
 
 import torch
@@ -52,7 +52,7 @@ def features(net, head, loader):
 
 
 def gradient(x, labels, weights):
-    """Of the summed cross entropy, with respect to the head's weights [classes, features + 1]."""
+    """Gradient of the summed cross entropy in the head's weights [classes, features + 1]."""
     return ((x @ weights.T).softmax(1) - one_hot(labels, len(weights))).T @ x
 
 

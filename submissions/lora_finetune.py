@@ -1,7 +1,7 @@
 """Fine-tuning through low-rank adapters, merged back into the weights (LoRA, Hu et al. 2021).
 
 Every convolution and linear layer computes with W + B A instead of W, for factors of rank RANK,
-and only they train. A weight of a convolution counts as a matrix of one row a filter. In the end
+and only they train. A weight of a convolution counts as a matrix of one row per filter. In the end
 each product is added to its weight, and the model is a plain one again.
 
 Hyperparameters

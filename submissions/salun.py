@@ -34,7 +34,7 @@ def unlearning(net, retain, forget, val):
 
 
 def salient(net, forget):
-    """One mask a parameter: the weights where the forget set's gradient is largest."""
+    """One mask per parameter: the weights where the forget set's gradient is largest."""
     device = next(net.parameters()).device
     net.eval()
     net.zero_grad()

@@ -62,6 +62,6 @@ def obedience(logits, taught, targets):
 
 
 def divergence(logits, taught):
-    """Of the student's softened answers from the teacher's; the square keeps gradients in scale."""
+    """Divergence of the softened answers of student and teacher; the square keeps its scale."""
     student, teacher = log_softmax(logits / TEMPERATURE, 1), log_softmax(taught / TEMPERATURE, 1)
     return TEMPERATURE**2 * kl_div(student, teacher, reduction="batchmean", log_target=True)

@@ -8,8 +8,8 @@ What comes in
     val     : a DataLoader of examples that the original was not trained on, not shuffled.
     Each batch unpacks as `inputs, targets`, and also answers batch["image"], batch["age_group"]
     (the label, whatever it stands for) and batch["image_id"]. `retain.dataset` and the others
-    can be indexed, and put into a DataLoader of your own. Everything is on the CPU but `net`,
-    which is where it should be trained.
+    can be indexed, and put into a DataLoader of your own. Everything is on the CPU except `net`,
+    which is on the device to train it on.
 
 What goes out
     Change `net` in place, or return a module. What counts is its `state_dict()`: the same names,
@@ -17,8 +17,8 @@ What goes out
     used. Training or evaluation mode does not matter: the model is judged in evaluation mode.
 
 What limits there are
-    One process a run, without network, on one core or the one GPU. The competition's file
-    says how much time and memory a run may take; a row is flagged when its runs take more than
+    One process per run, without network, on one core or the one GPU. The competition's file
+    says how much time and memory a run may take. A row gets a flag when its runs take more than
     a fifth of a retraining. torch, torchvision, numpy, scipy, scikit-learn and tqdm can be
     imported. Prints are kept. Files can be written to the working directory; they vanish after
     the run.
@@ -27,12 +27,12 @@ How it is scored
     This function runs hundreds of times, each time on a fresh copy of the same original. The
     models that come out are compared with as many models trained on the retain set alone:
     attackers look at what both kinds say about one forget example, and try to tell them apart.
-    The less they can, the higher the score; 1.0 is as good as retraining. It is multiplied by
-    how much accuracy on retain and test examples is kept.
+    The less they can, the higher the score; 1.0 is as good as retraining. The score is multiplied
+    by how much accuracy on retain and test examples is kept.
 
-    So it is a whole *distribution* of models that has to be matched, its spread included. The
-    seeds of Python, numpy and torch are set before each run, differently every time: draw your
-    random numbers from torch and never set a seed, or all runs are alike and easily told.
+    So you must match a whole *distribution* of models, its spread included. The seeds of Python,
+    numpy and torch are set before each run, differently every time. Draw your random numbers from
+    torch and never set a seed; otherwise all runs are alike and easy to recognise.
 """
 
 import torch

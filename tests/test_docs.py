@@ -1,5 +1,6 @@
 """Readers can type what the documents say, and their links lead somewhere."""
 
+import copy
 import importlib.util
 import re
 import shlex
@@ -10,8 +11,9 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import torch
 
-from harness import competition
+from harness import competition, models, submission
 from harness.arguments import parser
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +63,21 @@ def test_the_lock_pins_every_dependency_and_names_no_host():
     assert asked <= pinned
     assert lock.count("--hash=sha256:") > len(pinned)
     assert "://" not in lock
+
+
+def test_the_submission_in_the_readme_is_one(tmp_path):
+    (block,) = re.findall(r"^    import torch\n(?:    .*\n|\n)+", TEXTS["README.md"], re.MULTILINE)
+    path = tmp_path / "mine.py"
+    path.write_text(dedent(block))
+    submitted = submission.read(path)
+    found = {}
+    exec(submitted.source, found)
+    torch.manual_seed(0)
+    net = models.build("small_resnet", channels=1, classes=10, widths=[4])
+    before = copy.deepcopy(net.state_dict())
+    retain = [(torch.rand(8, 1, 8, 8), torch.arange(8))]
+    assert found["unlearning"](net, retain, retain, retain) is None
+    assert not torch.equal(net.state_dict()["conv1.weight"], before["conv1.weight"])
 
 
 @pytest.mark.parametrize("block", TOMLS)

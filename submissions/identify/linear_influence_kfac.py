@@ -3,8 +3,8 @@
 The score is that of `linear_influence`, -grad log p(F)' Fisher^-1 grad log p(z) (Tanno et al.
 2022), but the Fisher's block of a layer is A (x) G, the second moments of what goes into the layer
 and of the gradient at what comes out (Martens and Grosse 2015); of a convolution A is summed and G
-averaged over places (Grosse and Martens 2016). Of what is in no such layer, as the scales of a
-batch norm, there is the diagonal alone.
+averaged over places (Grosse and Martens 2016). Weights in no such layer, such as the scales
+of a batch norm, have only the diagonal.
 
 Hyperparameters
 ---------------
