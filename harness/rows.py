@@ -13,7 +13,6 @@ from harness.epsilon import ForgettingQuality
 from harness.leaderboard import Row
 from harness.reference.pools import Reference
 from harness.runs import Runs
-from harness.scoring import Score
 from harness.yardstick import fraction_low
 
 BASELINE = "baseline"
@@ -64,7 +63,7 @@ def scored(
         figures["retrain_fraction_low"],
         settings.limits.retrain_fraction,
     )
-    figures = _made_of(score) | figures
+    figures = score.figures() | figures
     store.write(folder / "metrics.json", json.dumps(figures, indent=1))
     examples = {k: v for k, v in reference.data.forget.items() if k not in ("image", "label")}
     examples |= metrics.per_example(*pools, labels, score.quality)
@@ -114,24 +113,3 @@ def baselines(reference: Reference, ceiling: ForgettingQuality) -> dict[str, Row
         retraining["strict_score"] = 1.0
         floor["strict_score"] = least / ceiling.strict.value
     return {"retraining": retraining, "floor": floor}
-
-
-def _made_of(score: Score) -> Row:
-    """A score and what it is made of, by the names of the leaderboard."""
-    figures: Row = {
-        "score": score.value,
-        "score_low": score.low,
-        "score_high": score.high,
-        "forgetting_quality": score.quality.value,
-        "ceiling": score.ceiling.value,
-        "utility": score.utility,
-    }
-    if score.strict:
-        figures |= {
-            "strict_score": score.strict.value,
-            "strict_score_low": score.strict.low,
-            "strict_score_high": score.strict.high,
-            "strict_ceiling": score.strict.ceiling.value,
-            "strict_epsilon_median": float(np.median(score.strict.quality.epsilons)),
-        }
-    return figures

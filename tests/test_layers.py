@@ -100,6 +100,12 @@ ALLOWED = {
         "harness.submission",
         "harness.yardstick",
     },
+    "harness.external": {
+        "harness.diagnostics",
+        "harness.epsilon",
+        "harness.metrics",
+        "harness.scoring",
+    },
     "harness.check": {
         "harness.outputs",
         "harness.runs",
@@ -135,6 +141,7 @@ ALLOWED = {
         "harness.arguments",
         "harness.check",
         "harness.evaluation",
+        "harness.external",
         "harness.hosting",
         "harness.leaderboard",
         "harness.names",
@@ -145,7 +152,7 @@ ALLOWED = {
         "harness.submission",
         "harness.reference",
     },
-    "harness": set(),
+    "harness": {"harness.epsilon", "harness.evaluation", "harness.external"},
 }
 PURE = ("harness.epsilon", "harness.scoring", "harness.metrics", "harness.diagnostics")
 

@@ -118,6 +118,7 @@ def forgetting_quality(
     attackers: Sequence[Any] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
     delta: float = 1e-5,
     calibrations: tuple[Calibration, Calibration] | None = None,
+    n_jobs: int | None = None,
 ) -> ForgettingQuality:
     """Let attackers tell unlearned from retrained models, example by example.
 
@@ -146,6 +147,10 @@ def forgetting_quality(
         Failure probability of the (epsilon, delta) guarantee.
     calibrations : two Calibration, optional
         Of the unlearned and of the retrained models, see `calibration`; only with logits.
+    n_jobs : int, optional
+        Processes that the examples are spread over, -1 for one a core. If None, as many as
+        `joblib.parallel_config` says around the call; one if it says nothing. The result does
+        not depend on it.
 
     Returns
     -------
@@ -159,9 +164,7 @@ def forgetting_quality(
 
     Notes
     -----
-    Examples are spread over as many processes as `joblib.parallel_config` says around the call;
-    one if it says nothing. The result does not depend on it. Memory beside the pools does not
-    grow with the number of examples.
+    Memory beside the pools does not grow with the number of examples.
 
     References
     ----------
@@ -184,7 +187,7 @@ def forgetting_quality(
         check_calibrations(calibrations, (unlearned, retrained))
     chosen = panel(attackers, has_logits)
     pairs = sights(chosen, calibrations is not None)
-    examples: list[Example] = Parallel()(
+    examples: list[Example] = Parallel(n_jobs=n_jobs)(
         delayed(look)(
             chosen,
             pairs,
