@@ -13,7 +13,7 @@ from harness.epsilon import ForgettingQuality
 from harness.leaderboard import Row
 from harness.reference.pools import Reference
 from harness.runs import Runs
-from harness.yardstick import fraction_low
+from harness.yardstick import fraction_low, refuse_slow
 
 BASELINE = "baseline"
 LINES = ("retraining", "floor")
@@ -42,8 +42,15 @@ def scored(
     Returns
     -------
     dict
+
+    Raises
+    ------
+    Verdict
+        `timeout`, if a run takes longer than the competition scores.
     """
     settings, labels = reference.competition.evaluation, reference.data.forget["label"]
+    fraction = fraction_low(runs.seconds, retrainings)
+    refuse_slow(fraction, settings.limits)
     pools = runs.pool, reference.retrained
     score = scoring.score(*pools, ceiling, labels, settings.attackers, settings.delta)
     figures: Row = metrics.figures(
@@ -53,14 +60,14 @@ def scored(
         settings.delta,
         *(float(times.mean()) if times.size else None for times in (runs.seconds, retrainings)),
     )
-    figures["retrain_fraction_low"] = fraction_low(runs.seconds, retrainings)
+    figures["retrain_fraction_low"] = fraction
     flags = diagnostics.flags(
         *pools,
         labels,
         score.value,
         figures["neurips2023_score"],
         score.utility,
-        figures["retrain_fraction_low"],
+        fraction,
         settings.limits.retrain_fraction,
     )
     figures = score.figures() | figures
