@@ -1,4 +1,4 @@
-# The harness in a container; it works in the folder that is mounted, and as whoever starts it.
+# The harness in a container. It works in the mounted folder, as the user who starts it.
 #
 #   docker build -t unlearning .
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" \
@@ -8,10 +8,10 @@
 # With these security options the sandbox reaches its level `full`; without them it finds
 # `partial` and says so on every row. Without --user it runs as root, and `full` needs
 # --cap-add SYS_ADMIN too.
-# PyTorch's wheels hold CUDA and run on the CPU too, so one image serves both: on a machine with
-# NVIDIA's container toolkit, add --gpus all. That has not been tried, nor has Docker itself: the
-# image was built and run with podman and Docker's runtime runc, on a base of the same name that
-# mmdebstrap made, since none could be pulled.
+# PyTorch's wheels hold CUDA and run on the CPU too, so one image serves both. On a machine with
+# NVIDIA's container toolkit, add --gpus all. Neither that nor Docker itself has been tried: the image
+# was built and run with podman and Docker's runtime runc, on a base of the same name that mmdebstrap
+# made, because none could be pulled.
 FROM debian:trixie-slim
 
 RUN apt-get update \
@@ -24,7 +24,7 @@ RUN python3 -m venv /opt/harness \
 COPY . /opt/source
 RUN pip install --no-cache-dir --no-deps /opt/source
 WORKDIR /work
-# Ends as it does at Ctrl-C: process 1 of a container does not heed the usual SIGTERM.
+# Stop as at Ctrl-C: process 1 of a container ignores the usual SIGTERM.
 STOPSIGNAL SIGINT
 ENTRYPOINT ["harness"]
 CMD ["evaluate"]

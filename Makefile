@@ -2,7 +2,7 @@
 COMPETITION = digits
 PYTHON = python3
 HARNESS = .venv/bin/python -m harness
-# One argument of a recipe, whatever characters are in it; nothing for a variable that is empty.
+# One argument of a recipe, whatever characters it has; nothing if the variable is empty.
 quoted = $(if $($(1)),'$(subst ','\'',$($(1)))')
 option = $(if $($(2)),$(1) $(call quoted,$(2)))
 WHO = $(call option,--workers,WORKERS) $(call option,--cluster,CLUSTER)
@@ -10,9 +10,9 @@ IN = $(call option,--competition,COMPETITION)
 
 .DEFAULT_GOAL = help
 .PHONY: help evaluate check new competition reference leaderboard report repair test lint lock \
-	ablation bench bench-gpu clean
+	docs ablation bench bench-gpu clean
 
-help: ## what can be made
+help: ## list the targets
 	@echo 'make TARGET [NAME=value]...'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; \
 		do printf '  %-12s %s\n' "$$target" "$$what"; done
@@ -42,7 +42,7 @@ report: .venv/installed ## draw the results as a page for a browser
 	@$(HARNESS) report $(IN)
 
 repair: COMPETITION = digits_repair
-repair: .venv/installed ## the repair track: who finds the examples that make a model fail
+repair: .venv/installed ## run the repair track: who finds the examples that make a model fail?
 	@$(HARNESS) repair $(IN)
 
 test: .venv/installed ## run the tests
@@ -53,27 +53,31 @@ lint: .venv/installed ## check style and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# The versions of this environment, which the tests ran with, and the sums of their files.
+# The versions of this environment, with which the tests ran, and the checksums of their files.
 lock: .venv/installed ## pin the versions of this environment
 	.venv/bin/python -m pip freeze --exclude-editable > .venv/tested.txt
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--constraint .venv/tested.txt --output-file requirements.lock pyproject.toml
 
-ablation: .venv/installed ## the parts of the challenge's 8th-placed method, one by one
+docs: .venv/installed ## write the pages of the Python interface to build/api
+	.venv/bin/python -m pdoc --docformat numpy --output-directory build/api harness.evaluation \
+		harness.epsilon harness.scoring harness.metrics harness.competition harness.testing
+
+ablation: .venv/installed ## measure the parts of the challenge's 8th-placed method, one by one
 	.venv/bin/python -m tests.benchmarks.ablation $(RUNS)
 
 bench: .venv/installed ## measure what BENCHMARKS.md shows
 	.venv/bin/python -m tests.benchmarks
 
-bench-gpu: .venv/installed ## the same of a GPU
+bench-gpu: .venv/installed ## measure the same on a GPU
 	.venv/bin/python -m tests.benchmarks.gpu
 
 clean: ## remove the environment, the results and the cache
 	rm -rf .venv build *.egg-info results reference/cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# In make's words, and before anything is installed.
+# Says what is missing in make's own terms, before anything is installed.
 need-%:
 	@$(if $($*),:,echo 'make $(MAKECMDGOALS) needs $*=..., see make help' >&2; exit 2)
 

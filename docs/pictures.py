@@ -1,60 +1,99 @@
 """Draws the pictures of score.md, from what `make evaluate` has left: python docs/pictures.py"""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from joblib import parallel_config
 from safetensors.numpy import load_file
 
 import harness
-from harness import competition
+from harness import competition, scoring
+from harness.epsilon import calibrated
+from harness.pool import Pool
 from harness.reference.pools import prepare
 
 HERE = Path(__file__).parent
 REFERENCE = prepare(competition.load("digits"))
 LABELS = REFERENCE.data.forget["label"]
-FORGET = REFERENCE.retrained.forget_logits
-RETRAINED = harness.confidences(FORGET, LABELS)
+RETRAINED, SECOND = REFERENCE.retrained, REFERENCE.second
+PHI = harness.confidences(RETRAINED.forget_logits, LABELS)
+EXAMPLE = int(np.argsort(PHI.mean(0))[len(LABELS) // 4])
 METHODS = {"finetune": "C1", "template": "C0", "retrain": "C2"}
 STYLE = {"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 
 
-def logits(submission: str) -> np.ndarray:
-    """The forget logits [N, F, C] of an evaluated submission."""
-    files = sorted(
-        Path("results/digits/submissions", submission).glob("runs-*/outputs-*.safetensors")
+def pool(submission: str) -> Pool:
+    """The outputs of an evaluated submission's runs."""
+    folder = Path("results/digits/submissions", submission)
+    files = sorted(folder.glob("runs-*/outputs-*.safetensors"))
+    return Pool.concatenate([Pool(**load_file(path)) for path in files])
+
+
+def original(offset: np.ndarray) -> Pool:
+    """The original model in all runs, with an offset [N, C] on its logits."""
+    many = REFERENCE.original[np.zeros(len(offset), dtype=int)]
+    centred = offset - offset.mean(axis=1, keepdims=True)
+    return replace(
+        many,
+        forget_logits=many.forget_logits + offset[:, None].astype(np.float32),
+        class_means=many.class_means + centred,
     )
-    return np.concatenate([load_file(path)["forget_logits"] for path in files])
 
 
-def confidences(example: int) -> None:
+def confidences() -> None:
     """How three methods are distributed beside retraining, on one forget example."""
     figure, axes = plt.subplots(3, 1, figsize=(6.5, 5), sharex=True)
-    pools = {name: harness.confidences(logits(name), LABELS)[:, example] for name in METHODS}
-    everything = np.concatenate([RETRAINED[:, example], *pools.values()])
-    bins = np.linspace(everything.min(), everything.max(), 60)
-    for axis, (name, phi) in zip(axes, pools.items(), strict=True):
-        everywhere = harness.forgetting_quality(logits(name), FORGET, LABELS)
-        axis.hist(RETRAINED[:, example], bins, color="0.6", label="512 retrained models")
+    pools = {name: pool(name) for name in METHODS}
+    phis = [harness.confidences(p.forget_logits, LABELS)[:, EXAMPLE] for p in pools.values()]
+    bins = np.histogram_bin_edges(np.concatenate([PHI[:, EXAMPLE], *phis]), 60)
+    for axis, phi, (name, own) in zip(axes, phis, pools.items(), strict=True):
+        epsilon = scoring.quality(own, RETRAINED, LABELS).epsilons[EXAMPLE]
+        axis.hist(PHI[:, EXAMPLE], bins, color="0.6", label="512 retrained models")
         axis.hist(phi, bins, color=METHODS[name], alpha=0.6, label=f"512 runs of {name}")
-        axis.set_title(f"{name}: ε = {everywhere.epsilons[example]:.2f}", loc="left")
+        axis.set_title(f"{name}: ε = {epsilon:.2f}", loc="left")
         axis.legend(frameon=False)
         axis.set_yticks([])
     axes[-1].set_xlabel("logit-scaled confidence φ of one forget example")
     save(figure, "confidences")
 
 
+def calibration() -> None:
+    """The original with an offset drawn for each run: seen raw, and calibrated."""
+    noisy = original(np.random.default_rng(0).normal(size=(len(RETRAINED), 10)))
+    figure, axes = plt.subplots(2, 1, figsize=(6.5, 4))
+    found = scoring.quality(noisy, RETRAINED, LABELS).by_attacker.epsilons
+    for axis, view in zip(axes, ("raw", "calibrated"), strict=True):
+        phis = [
+            harness.confidences(
+                p.forget_logits if view == "raw" else calibrated(p.forget_logits, p.calibration),
+                LABELS,
+            )[:, EXAMPLE]
+            for p in (RETRAINED, noisy)
+        ]
+        bins = np.histogram_bin_edges(np.concatenate(phis), 60)
+        labels = ("512 retrained models", "512 runs: nothing unlearned, an offset each")
+        for phi, color, label in zip(phis, ("0.6", "C3"), labels, strict=True):
+            axis.hist(phi, bins, color=color, alpha=0.7, label=label)
+        epsilon = max(e[EXAMPLE] for (_, seen), e in found.items() if seen == view)
+        axis.set_title(f"{view} confidence: ε = {epsilon:.2f}", loc="left")
+        axis.legend(frameon=False)
+        axis.set_yticks([])
+    save(figure, "calibration")
+
+
 def spike() -> None:
     """The submission that does nothing, with one run of 512 scaled."""
-    original = np.repeat(REFERENCE.original.forget_logits, 512, axis=0).copy()
-    original[0] *= 10
-    phi = harness.confidences(original, LABELS)
+    same = original(np.zeros((len(RETRAINED), 10)))
+    same.forget_logits[0] *= 10
+    phi = harness.confidences(same.forget_logits, LABELS)
     official = harness.neurips2023.forgetting_quality(
-        harness.neurips2023.epsilons(phi, RETRAINED), 512
+        harness.neurips2023.epsilons(phi, PHI), len(phi)
     )
-    sound = harness.forgetting_quality(original, FORGET, LABELS)
+    sound = scoring.quality(same, RETRAINED, LABELS)
     figure, axis = plt.subplots(figsize=(6.5, 2.4))
-    axis.hist(RETRAINED[:, 0], 60, color="0.6", label="512 retrained models")
+    axis.hist(PHI[:, 0], 60, color="0.6", label="512 retrained models")
     axis.hist(phi[:, 0], 60, color="C3", alpha=0.6, label="511 equal runs, and one × 10")
     axis.set_yscale("log")
     axis.set_title(
@@ -69,13 +108,12 @@ def spike() -> None:
 def runs() -> None:
     """The same submissions scored with fewer of their runs."""
     numbers = [32, 64, 128, 256, 512]
-    second = REFERENCE.second.forget_logits
     figure, axis = plt.subplots(figsize=(6.5, 3))
     for name, color in METHODS.items():
-        mine = logits(name)
+        mine = pool(name)
         scores = [
-            harness.forgetting_quality(mine[:n], FORGET[:n], LABELS).value
-            / harness.forgetting_quality(second[:n], FORGET[:n], LABELS).value
+            scoring.quality(mine[:n], RETRAINED[:n], LABELS).value
+            / scoring.quality(SECOND[:n], RETRAINED[:n], LABELS).value
             for n in numbers
         ]
         axis.plot(numbers, scores, "o-", color=color, label=name)
@@ -94,7 +132,9 @@ def save(figure: plt.Figure, name: str) -> None:
     figure.savefig(HERE / "pictures" / f"{name}.png")
 
 
-with plt.rc_context(STYLE):
-    confidences(example=int(np.argsort(RETRAINED.mean(0))[len(LABELS) // 4]))
-    spike()
-    runs()
+if __name__ == "__main__":
+    with plt.rc_context(STYLE), parallel_config(n_jobs=-1):
+        confidences()
+        calibration()
+        spike()
+        runs()

@@ -26,15 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 if it did what it was asked for; 1 if a submission that was named got a verdict;
-        2 if the fault lies with the command, the competition or the machine; 130 if it was
-        interrupted, and 141 if nobody reads its output any more, as a shell has these.
+        2 if the command, the competition or the machine is at fault; 130 if it was interrupted;
+        141 if nobody reads its output any more. The last two are what a shell uses.
     """
     _mend_streams()
     options = parser().parse_args(arguments)
     if not sys.stderr.isatty():  # a log keeps each state of a progress bar
         os.environ.setdefault("TQDM_MININTERVAL", "30")
     from harness.competition import CompetitionError
-    from harness.sandbox import SandboxError
+    from harness.sandbox.host import SandboxError
     from harness.store import StoreError
 
     try:
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # What is still to be written at the exit goes nowhere, and without a complaint.
+        # Python flushes stdout at exit; send what is left nowhere, so that it does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_READER
     except (CompetitionError, SandboxError, StoreError, OSError) as error:
@@ -50,29 +50,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return HOST_FAULT
     except KeyboardInterrupt:
         print(
-            "\nInterrupted. What was finished is kept: the same command goes on from there.",
+            "\nInterrupted. What was finished is kept; the same command continues from there.",
             file=sys.stderr,
         )
         return INTERRUPTED
 
 
 def _mend_streams() -> None:
-    """Have all three standard streams, and write whatever text, whoever started us and how.
+    """Make sure that all three standard streams exist and can write any text.
 
-    A daemon may start without any; the next files that are opened would take their numbers, and
-    what is printed would go there.
+    A daemon may start us without them. The next files that we open would then take their numbers,
+    and what we print would go there.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
-    # A terminal that knows no "ë" shows it as "\xeb".
+    # A terminal that cannot show "ë" shows "\xeb".
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from harness import names
-    from harness.sandbox import Guest
+    from harness.sandbox.host import Process
 
     named = bool(options.paths)
     paths = options.paths or names.find(SUBMISSIONS)
@@ -83,10 +83,10 @@ def _evaluate(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return HOST_FAULT
-    names.check(paths)  # before torch is imported, so that a typo is answered at once
+    names.check(paths)  # before importing torch, so that a typo is answered at once
     failed = 0
-    # First, so that it imports torch while we do.
-    with contextlib.nullcontext() if options.cluster else Guest() as guest:
+    # Started first, so that it imports torch while we do.
+    with contextlib.nullcontext() if options.cluster else Process() as process:
         from harness import evaluation
         from harness.workers import Workers
 
@@ -97,7 +97,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             options.require_isolation,
             workers=Workers(options.workers, options.cluster),
             retry=named,
-            guest=guest,
+            process=process,
         ):
             failed += "score" not in row
             print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
@@ -105,7 +105,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     _leaderboard(options)
     try:
         page = _drawn(options, again=False)
-    except Exception as error:  # whatever ails a drawing, the results stand
+    except Exception as error:  # the results stand, whatever is wrong with the report
         print(f"warning: there is no new report: {error}", file=sys.stderr)
     else:
         print(page, file=sys.stderr if options.json else sys.stdout)
@@ -120,15 +120,15 @@ def _line(row: dict) -> str:
 
 def _check(options: argparse.Namespace) -> int:
     from harness.names import must_exist
-    from harness.sandbox import Guest
+    from harness.sandbox.host import Process
     from harness.submission import Verdict
 
     must_exist(options.path)
     try:
-        with Guest() as guest:  # first, so that it imports torch while we do
+        with Process() as process:  # started first, so that it imports torch while we do
             from harness.check import check
 
-            for finding in check(options.path, options.competition, guest):
+            for finding in check(options.path, options.competition, process):
                 print(finding, flush=True)
     except Verdict as verdict:
         print(f"{quoted(verdict.output)}{verdict.status}\n{quoted(verdict.message)}".rstrip())
@@ -185,7 +185,7 @@ def _new(options: argparse.Namespace) -> int:
 
     path = SUBMISSIONS / f"{options.name}.py"
     if path.exists():
-        print(f"error: {path} is there already; take another name", file=sys.stderr)
+        print(f"error: {path} exists already; take another name", file=sys.stderr)
         return HOST_FAULT
     path.parent.mkdir(exist_ok=True)
     path.write_bytes((SHIPPED / "submissions/template.py").read_bytes())
@@ -194,7 +194,7 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _command(make: str, verb: str) -> str:
-    """What to type next: with make where there is our Makefile, else the installed command."""
+    """What to type next: with make if our Makefile is here, else the installed command."""
     return f"make {make}" if Path("Makefile").is_file() else f"harness {verb}"
 
 
@@ -235,7 +235,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _drawn(options: argparse.Namespace, *, again: bool) -> Path:
-    """The report; one that shows the leaderboard as it stands is drawn only if asked to `again`."""
+    """The report. If it shows the current leaderboard, it is only drawn `again` if asked."""
     from harness import competition, leaderboard, report
 
     folder = leaderboard.results_folder(options.competition)

@@ -10,12 +10,12 @@ import shtab
 
 from harness import __version__
 
-_JSON = "print the leaderboard as JSON, one object a row, and nothing else to stdout"
+_JSON = "print the leaderboard as JSON, one object per row, and nothing else to stdout"
 _COMPETITION = "a name in reference/, or a TOML file (default: digits)"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the whole command line; `verb` is what is to be done."""
+    """The parser of the whole command line; `verb` is what to do."""
     whole = argparse.ArgumentParser(
         prog="harness",
         description="Evaluate machine unlearning: run, score and rank submissions.",
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _common(reference)
     reference.add_argument(
-        "--dry-run", action="store_true", help="only say what it would cost here, all in all"
+        "--dry-run", action="store_true", help="only say what all of it would cost here"
     )
 
     leaderboard = verbs.add_parser(
@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
 
     repair = verbs.add_parser(
         "repair",
-        help="find the examples that make models fail, forget them, and see who is repaired",
+        help="find the examples that make models fail, forget them, and see what that repairs",
         description="Run every file of submissions/identify/ and submissions/repair/ with the "
         "competition's treatments, and print and draw what they repair.",
         epilog="example: python -m harness repair --competition digits_repair",
@@ -123,8 +123,8 @@ def parser() -> argparse.ArgumentParser:
 
     new = verbs.add_parser(
         "new",
-        help="start a submission: a copy of the template, under a name of yours",
-        description="Start a submission: a copy of the template, under a name of yours.",
+        help="start a submission: a copy of the template, under your own name",
+        description="Start a submission: a copy of the template, under your own name.",
         epilog="example: python -m harness new mine",
     )
     new.add_argument("name", type=_name, metavar="NAME", help="of its row on the leaderboard")
@@ -132,8 +132,8 @@ def parser() -> argparse.ArgumentParser:
     competition = verbs.add_parser(
         "competition",
         help="start a competition from a folder of images",
-        description="Start a competition from a folder that holds one folder of images a class: "
-        "its splits are tried, reference/NAME.toml is written, and what it costs is estimated.",
+        description="Start a competition from a folder that holds one folder of images per class: "
+        "try its splits, write reference/NAME.toml, and estimate what it costs.",
         epilog="example: python -m harness competition mine data/mine",
     )
     competition.add_argument("name", type=_name, metavar="NAME", help="of the competition")
@@ -148,19 +148,19 @@ def parser() -> argparse.ArgumentParser:
 
 def _name(text: str) -> str:
     if not re.fullmatch(r"\w[\w-]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: use letters, digits, - and _")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name: use letters, digits, - and _")
     return text
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--competition", default="digits", help=_COMPETITION)
     parser.add_argument(
-        "--runs", type=int, metavar="N", help="models a pool (default: the competition's own)"
+        "--runs", type=int, metavar="N", help="models per pool (default: the competition's own)"
     )
     who = parser.add_mutually_exclusive_group()
     who.add_argument(
-        "--workers", type=int, metavar="N", help="how much is done at a time (default: every core)"
+        "--workers", type=int, metavar="N", help="how many runs at a time (default: one per core)"
     )
     who.add_argument(
-        "--cluster", metavar="ADDRESS", help="a dask scheduler, whose workers do it instead"
+        "--cluster", metavar="ADDRESS", help="a dask scheduler, whose workers do the runs instead"
     )

@@ -1,4 +1,4 @@
-"""One look at a submission before 512 runs of it: would it be accepted, and in what time?"""
+"""A quick check before 512 runs: would the submission be accepted, and how long does it take?"""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from joblib import cpu_count
 from harness import competition as competitions
 from harness import submission as submissions
 from harness.competition import Limits
+from harness.device import device
 from harness.outputs import SPLITS, Observer
 from harness.reference.pools import Reference, prepare
 from harness.reference.training import AT_ONCE
 from harness.runs import seed
-from harness.sandbox import Guest, RunResult, Sandbox, WarmParent
+from harness.sandbox.host import Process, RunResult, Server, Zygote
 from harness.submission import Verdict
 from harness.text import quoted
 from harness.yardstick import yardstick
 
 
-def check(path: Path, competition: str = "digits", guest: Guest | None = None) -> Iterator[str]:
+def check(path: Path, competition: str = "digits", process: Process | None = None) -> Iterator[str]:
     """Run a submission twice, with two seeds, and say what an evaluation of it would find.
 
     Parameters
@@ -31,32 +32,34 @@ def check(path: Path, competition: str = "digits", guest: Guest | None = None) -
         The participant's file.
     competition : str
         A name in `reference/`, or the path of a TOML file.
-    guest : Guest, optional
+    process : Process, optional
         Started ahead for the runs.
 
     Yields
     ------
     str
-        A finding each.
+        One finding at a time.
 
     Raises
     ------
     Verdict
-        The one that the evaluation would give.
+        If the evaluation would give it.
     """
-    submission = submissions.read(path)
-    runs = competitions.load(competition).evaluation.runs
+    settings = competitions.load(competition).evaluation
+    submission = submissions.read(path, largest_kb=settings.limits.submission_kb)
+    runs = settings.runs
     reference = prepare(competitions.load(competition, runs=AT_ONCE))
     limits = reference.competition.evaluation.limits
     loop, factor = yardstick(reference)
-    with WarmParent(reference.inputs, guest=guest) as parent:
-        with Sandbox(submission, parent, limits) as sandbox:
-            yield f"isolation: {sandbox.level} {sandbox.missing}".rstrip()
-            results = [sandbox.run(seed(submission.source, run)) for run in range(2)]
+    where = device().type
+    with Zygote(reference.inputs, process=process) as zygote:
+        with Server(submission, zygote, limits, device=where) as server:
+            yield f"isolation: {server.level} {server.missing}".rstrip()
+            results = [server.run(seed(submission.source, run)) for run in range(2)]
         retraining = None
         # An epoch of training that breaks the limits of a run is not the participant's fault.
-        with Sandbox(loop, parent, limits) as sandbox, contextlib.suppress(Verdict):
-            retraining = factor * sandbox.run(0).seconds
+        with Server(loop, zygote, limits, device=where) as server, contextlib.suppress(Verdict):
+            retraining = factor * server.run(0).seconds
     yield "weights: names, shapes and types match, and all values are finite"
     yield _randomness(*results)
     yield from _time(results[1].seconds, retraining, runs, limits)
@@ -78,7 +81,7 @@ def _time(seconds: float, retraining: float | None, runs: int, limits: Limits) -
     total = seconds * runs / cpu_count()
     fits = "within" if total <= limits.total_seconds else "WARNING, above"
     yield (
-        f"time: {seconds:.2f} s a run; {runs} runs take about {total / 60:.1f} min here, "
+        f"time: {seconds:.2f} s per run; {runs} runs take about {total / 60:.1f} min here, "
         f"{fits} the limit of {limits.total_seconds / 60:.0f} min"
     )
     if retraining is not None:

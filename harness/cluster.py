@@ -1,7 +1,7 @@
 """A dask.distributed cluster as joblib's backend; its workers hold what many tasks share.
 
-They hold it as plugins: those are sent to workers that join later, too, and unlike scattered data
-they are not lost with the one worker that happens to have the last copy.
+They hold it as plugins. dask sends these to workers that join later, too, and does not lose them
+with the one worker that has the last copy, as it does scattered data.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class _Held:
 
 
 class _Backend(DaskDistributedBackend):
-    """joblib's own, but that a cluster of one thread works too, and that what fails there ends.
+    """joblib's own backend, mended in two places.
 
-    Where one job is done at a time joblib does it in this process, and not there. And it waits
-    for ever for a task that dask has given up, of which its backend does not tell it.
+    With one job at a time joblib works in this process; this one uses the cluster. When dask gives
+    up a task, joblib's backend does not say so and joblib waits for ever; this one raises.
     """
 
     def effective_n_jobs(self, n_jobs: int) -> int:
@@ -56,7 +56,7 @@ class _Backend(DaskDistributedBackend):
         return future
 
     def retrieve_result_callback(self, out: Any) -> Any:
-        if isinstance(out, BaseException):  # and not what a task returned, which is a list
+        if isinstance(out, BaseException):  # what a task returned is a list
             raise out
         return super().retrieve_result_callback(out)
 
@@ -77,7 +77,7 @@ class _Hold(WorkerPlugin):
 
 @contextlib.contextmanager
 def joined(address: str, shared: Sequence[object]) -> Iterator[None]:
-    """In this context the workers hold what is shared, and results can be had of them."""
+    """In this context the workers hold what is shared and can be given calls."""
     with contextlib.ExitStack() as stack:
         try:
             client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
@@ -95,13 +95,13 @@ def joined(address: str, shared: Sequence[object]) -> Iterator[None]:
         except (KilledWorker, CancelledError, CommClosedError) as error:
             raise CompetitionError(
                 f"the cluster at {address} failed; what was finished is kept, and the same command "
-                f"goes on from there ({error})"
+                f"continues from there ({error})"
             ) from error
 
 
 @contextlib.contextmanager
 def heard(address: str, hear: Callable[[float], None] | None) -> Iterator[_Sent | None]:
-    """In this context `hear` is told, in a thread of its own, what the workers send with this."""
+    """In this context a thread of its own calls `hear` with what the workers send by this."""
     if hear is None:
         yield None
         return
@@ -147,8 +147,8 @@ def threads(address: str) -> int:
 
 
 def results(address: str, calls: Iterable[Call]) -> Generator[Any]:
-    """What the calls return, in order, as they are ready, from a joined cluster."""
-    # One at a time: joblib would send quick ones together, to be lost together.
+    """The calls' results from a joined cluster, in order, as they are ready."""
+    # One at a time: joblib would send quick calls together, and lose them together.
     parallel = Parallel(backend=_joined[address], return_as="generator", batch_size=1)
     return parallel(map(_light, calls))
 

@@ -14,9 +14,9 @@ from harness.tables import parse
 __all__ = ["PACKAGED", "CompetitionError", "find"]
 LEVELS = ("none", "partial", "full")
 OVER_LIMIT = ("mark", "apart", "refuse")
-MIN_RUNS = 10  # the attackers' cross-validation needs two models a fold in each pool
+MIN_RUNS = 10  # the attackers' cross-validation needs two models per fold in each pool
 
-# What the forget set may be given by, for each of its kinds.
+# The keys that may choose the forget set, for each of its kinds.
 FORGET_KINDS: dict[str, list[set[str]]] = {
     "block": [{"start", "count"}],
     "random": [{"share"}, {"count"}],
@@ -30,7 +30,7 @@ OPTIMIZERS = ("adamw", "adam", "sgd")
 
 @dataclass(frozen=True)
 class Forget:
-    """Which of the examples that may be trained on are the forget set.
+    """Which training examples are the forget set.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class Forget:
         "block": `count` consecutive examples from `start` on. "random": a `share` of the examples,
         or `count` of them. "class": those with this `label`, or so many of them. "identities":
         all examples of a share of the identities, or of `count` of them: drawn at random, or
-        consecutive ones if there is a `start`. "memorised": a share of the examples, or `count` of
-        them, those which models memorise most. "indices": those with these numbers.
+        consecutive ones if there is a `start`. "memorised": the share of the examples, or the
+        `count` of them, that models memorise most. "indices": those with these numbers.
     start, count, label : int, optional
     share : float, optional
         Above 0, at most 1.
@@ -64,11 +64,11 @@ class Splits:
     seed : int
     forget : Forget
     retain, validation : int or float
-        How many examples, or below 1 which share of those that are not to be forgotten. Where
-        the data has identities, a split takes whole ones until it has at least as many.
+        The number of examples; below 1, the share of those that are not to be forgotten. If the
+        data has identities, a split takes whole ones until it has at least as many.
     published : bool
-        Divide as the publishers of the dataset did, in the place of the two above; what is not
-        forgotten of their training set is the retain set.
+        Divide as the publishers of the dataset did, instead of by the two above. The retain set
+        is their training set without what is forgotten.
     """
 
     seed: int
@@ -88,7 +88,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Training:
-    """The recipe of the original and of every retrained model; its rate is a cosine to zero.
+    """The recipe of the original and of every retrained model; the rate falls to 0 by a cosine.
 
     Attributes
     ----------
@@ -97,10 +97,10 @@ class Training:
     optimizer : {"adamw", "adam", "sgd"}
         The last with momentum 0.9; the last two with the weight decay in their gradients.
     class_weighted : bool
-        Whether each class counts as much as any other, however few examples it has.
+        Whether all classes weigh the same, however few examples they have.
     bfloat16 : bool
-        Whether the passes forward and backward round to bfloat16 where torch's autocast holds
-        that to be safe: faster on a GPU. Weights stay float32.
+        Whether the forward and backward passes use bfloat16 where torch's autocast finds it safe,
+        which is faster on a GPU. Weights stay float32.
     """
 
     seed: int
@@ -126,11 +126,13 @@ class Limits:
     memory_mb, scratch_mb : int
         Memory of a run's processes together, and of its scratch directory, in MiB.
     gpu_memory_mb : int
-        GPU memory of a run, in MiB: as many run at a time as this leaves room for.
+        GPU memory of a run, in MiB. As many runs go at a time as fit.
     processes : int
         Processes and threads of a run.
     output_kb : int
-        What is kept of a run's prints, in KiB.
+        How much of a run's prints is kept, in KiB.
+    submission_kb : int
+        How much Python a submission may hold, in KiB: stored models, replayed, would score well.
     retrain_fraction : float
         Mean seconds of a run over the seconds of one retraining, above which a row is slow.
     over_limit : {"mark", "apart", "refuse"}
@@ -145,6 +147,7 @@ class Limits:
     gpu_memory_mb: int = 4096
     processes: int = 128
     output_kb: int = 256
+    submission_kb: int = 256
     retrain_fraction: float = 0.2
     over_limit: str = "mark"
 
@@ -163,7 +166,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Competition:
-    """Everything that an evaluation depends on, but for the data itself.
+    """Everything that an evaluation depends on, except the data itself.
 
     Attributes
     ----------
@@ -186,7 +189,7 @@ class Competition:
     def fingerprint(self, data_checksum: str, metric_version: str) -> str:
         """Names every artefact made from this data, these splits, this recipe, this metric."""
         content = _stated(self)
-        # Results say by themselves how they were evaluated; what `data` made is in the checksum.
+        # Results record how they were evaluated; the checksum covers what `data` made.
         for name in ("evaluation", "name", "data"):
             del content[name]
         text = json.dumps([content, data_checksum, metric_version], sort_keys=True)
@@ -194,7 +197,7 @@ class Competition:
 
 
 def _stated(settings: Any) -> dict[str, Any]:
-    """What differs from its default, so that a new setting leaves old fingerprints as they are."""
+    """Only what differs from its default, so that a new setting keeps old fingerprints valid."""
     return {
         f.name: _stated(value) if is_dataclass(value) else value
         for f in fields(settings)
@@ -210,13 +213,13 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
     name : str
         A name in `reference/`, or the path of a TOML file.
     runs, require_isolation : optional
-        What stands in the place of the competition's own.
+        Replace the competition's own.
 
     Raises
     ------
     CompetitionError
-        If the file is missing, is not TOML, has an unknown key, lacks one, or holds a value
-        that makes no sense.
+        If the file is missing or is not TOML, if a key is unknown or missing, or if a value is
+        impossible.
     """
     path = find(name)
     content = read(path)
@@ -233,23 +236,23 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
 
 
 def _check(competition: Competition) -> Competition:
-    """Values that no competition can have."""
+    """Raise a CompetitionError for values that no competition can have."""
     evaluation = competition.evaluation
     _check_splits(competition.splits)
     check_recipe(competition.training)
     check_walls(evaluation.require_isolation, evaluation.limits)
     if evaluation.runs < MIN_RUNS:
         raise CompetitionError(
-            f"evaluation.runs = {evaluation.runs}: with fewer than {MIN_RUNS} models a pool "
-            "no attacker can be told from chance"
+            f"evaluation.runs = {evaluation.runs}: with fewer than {MIN_RUNS} models per pool "
+            "no attacker is distinguishable from chance"
         )
     if not 0 < evaluation.delta < 1:
-        raise CompetitionError(f"evaluation.delta = {evaluation.delta} has to lie in (0, 1)")
+        raise CompetitionError(f"evaluation.delta = {evaluation.delta} must lie in (0, 1)")
     return competition
 
 
 def check_recipe(training: Training) -> None:
-    """Raise a CompetitionError where nothing can be trained so."""
+    """Raise a CompetitionError if nothing can be trained by this recipe."""
     steps = ("epochs", "batch_size", "learning_rate")
     check_positive({f"training.{key}": getattr(training, key) for key in steps})
     for key in ("seed", "weight_decay"):
@@ -259,7 +262,7 @@ def check_recipe(training: Training) -> None:
 
 
 def check_walls(require_isolation: str, limits: Limits) -> None:
-    """Raise a CompetitionError for an isolation that there is not, or limits of nothing."""
+    """Raise a CompetitionError for an unknown isolation level, or limits that allow nothing."""
     numbers = {key: value for key, value in asdict(limits).items() if key != "over_limit"}
     check_positive({f"evaluation.limits.{key}": value for key, value in numbers.items()})
     _check_choice("evaluation.limits.over_limit", limits.over_limit, OVER_LIMIT)
@@ -267,10 +270,10 @@ def check_walls(require_isolation: str, limits: Limits) -> None:
 
 
 def check_positive(values: Mapping[str, float]) -> None:
-    """Raise a CompetitionError for the first value, by its key, that is not above zero."""
+    """Raise a CompetitionError that names the first value not above zero."""
     for key, value in values.items():
-        if not value > 0:  # nor is a NaN
-            raise CompetitionError(f"{key} = {value:g} has to be positive")
+        if not value > 0:  # a NaN is not, either
+            raise CompetitionError(f"{key} = {value:g} must be positive")
 
 
 def _check_choice(key: str, value: str, choices: Collection[str]) -> None:
@@ -285,7 +288,7 @@ def _check_splits(splits: Splits) -> None:
         if splits.published and value:
             raise CompetitionError(f"{key} and splits.published exclude each other; leave one out")
         if not splits.published and value <= 0:
-            raise CompetitionError(f"{key} = {value:g} has to be positive")
+            raise CompetitionError(f"{key} = {value:g} must be positive")
         if value >= 1 and value != int(value):
             raise CompetitionError(f"{key} = {value} should be an int, or a share below 1")
     for key in ("start", "label"):
@@ -296,7 +299,7 @@ def _check_splits(splits: Splits) -> None:
     if forget.count is not None:
         check_positive({"splits.forget.count": forget.count})
     if forget.share is not None and not 0 < forget.share <= 1:
-        raise CompetitionError(f"splits.forget.share = {forget.share} has to lie in (0, 1]")
+        raise CompetitionError(f"splits.forget.share = {forget.share} must lie in (0, 1]")
     _check_choice("splits.forget.kind", forget.kind, FORGET_KINDS)
     needed = FORGET_KINDS[forget.kind]
     if _stated(forget).keys() - {"kind"} not in needed:

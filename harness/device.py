@@ -1,8 +1,9 @@
-"""What this machine's models are trained and evaluated on, and how many of them fit into it."""
+"""The device that models are trained and evaluated on, and how many of them fit."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import torch
 
 from harness.competition import CompetitionError
 
-CONTEXT_MB = 600  # what CUDA takes of a GPU for each process, besides the process's own tensors
+CONTEXT_MB = 600  # GPU memory that CUDA takes for each process, besides the process's own tensors
 
 _GPU = threading.Lock()
 _Result = TypeVar("_Result")
@@ -28,7 +29,7 @@ def alone() -> contextlib.AbstractContextManager:
 
 
 def sharing(memory_mb: int) -> int | None:
-    """How many processes of so much GPU memory each fit beside each other; None without a GPU.
+    """How many processes with so much GPU memory each fit at a time; None without a GPU.
 
     Raises
     ------
@@ -37,6 +38,8 @@ def sharing(memory_mb: int) -> int | None:
     """
     if device().type != "cuda":
         return None
+    gc.collect()
+    torch.cuda.empty_cache()  # what this process keeps from its own training is free for them
     free = torch.cuda.mem_get_info()[0] >> 20
     if free < memory_mb + CONTEXT_MB:
         raise CompetitionError(
@@ -49,12 +52,12 @@ def sharing(memory_mb: int) -> int | None:
 def as_many_as_fit(
     work: Callable[[Sequence[Any]], _Result], models: Sequence[Any]
 ) -> list[_Result]:
-    """`work` on all models at once, or on half as many at a time where the GPU's memory ends.
+    """Do `work` on all models at once, or on half as many at a time when GPU memory runs out.
 
     Raises
     ------
     CompetitionError
-        If it is too small for one model alone.
+        If the memory is too small even for one model.
     """
     try:
         return [work(models)]
@@ -64,7 +67,7 @@ def as_many_as_fit(
                 f"the GPU's memory is too small for one model ({error}): lower "
                 "training.batch_size, choose a smaller model or images, or free some of it"
             ) from error
-    # Out of the handler, whose traceback would hold on to the tensors.
+    # Outside the handler, because its traceback would keep the tensors alive.
     torch.cuda.empty_cache()
     half = len(models) // 2
     return as_many_as_fit(work, models[:half]) + as_many_as_fit(work, models[half:])

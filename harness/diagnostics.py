@@ -1,4 +1,4 @@
-"""Validity flags: what a reader should know of a row before believing its score."""
+"""Validity flags: what a reader should know about a row before believing its score."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def flags(
     score, neurips2023_score, utility : float
         As scored.
     retrain_fraction : float, optional
-        Seconds of a run over those of one retraining: the lower end of what they may be, so that
-        a busy machine does not raise a flag.
+        Seconds of a run over those of one retraining: the lower end of the interval, so that a
+        busy machine does not raise a flag.
     retrain_limit : float
         The fraction above which a submission is slow.
     utility_floor : float
-        The utility below which a model is of no use, however much it forgot.
+        The utility below which a model is useless, however much it forgot.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def flags(
         "official_high_score_low": (
             neurips2023_score > max(score, _OFFICIAL_HIGH),
             f"The 2023 competition's rule gives {neurips2023_score:.3f}, more than the score of "
-            f"{score:.3f}, which honest submissions never saw; that rule can be played.",
+            f"{score:.3f}, which honest submissions never show; that rule can be gamed.",
         ),
         "utility_below_floor": (
             utility < utility_floor,
@@ -105,7 +105,7 @@ def flags(
 
 
 def _same_runs(unlearned: Pool, retrained: Pool, labels: np.ndarray) -> float:
-    """Fraction of the runs whose confidences another run repeats."""
+    """Fraction of the runs that have the same confidences as another run."""
     phi_u, phi_r = (confidences(pool.forget_logits, labels) for pool in (unlearned, retrained))
     spread = phi_r.std(axis=0)
     scaled = phi_u / np.where(spread > 0, spread, 1.0)
@@ -115,16 +115,16 @@ def _same_runs(unlearned: Pool, retrained: Pool, labels: np.ndarray) -> float:
 
 
 def _log_scales(pool: Pool) -> np.ndarray:
-    """Log of each model's standard deviation of logits around their mean in an example."""
+    """Log of the standard deviation of each model's logits around each example's mean."""
     scales = pool.forget_logits.astype(np.float64).std(axis=2)
     return np.log(np.maximum(np.median(scales, axis=1), np.finfo(float).tiny))
 
 
 def _scale_gap(unlearned: np.ndarray, retrained: np.ndarray) -> float:
-    """Widest gap in the ordered scales, in standard deviations within what it parts.
+    """Widest gap in the ordered scales, in standard deviations within the two sides.
 
-    At least the retrained models' own deviation counts, so that nearly identical runs do not
-    make a gap of their rounding.
+    The deviation is at least that of the retrained models, so that rounding in nearly identical
+    runs does not count as a gap.
     """
     ordered = np.sort(unlearned)
     steps = np.diff(ordered)

@@ -24,7 +24,7 @@ from harness.reference.ceiling import ceiling
 from harness.reference.pools import Reference, prepare
 from harness.run_store import RunStore
 from harness.runs import Runs, perform
-from harness.sandbox import Guest, WarmParent
+from harness.sandbox.host import Process, Zygote
 from harness.sources import SHIPPED
 from harness.submission import Submission, Verdict
 from harness.text import quoted
@@ -81,7 +81,7 @@ def evaluate_all(
     workers: Workers = HERE,
     retry: bool = True,
     progress: bool = True,
-    guest: Guest | None = None,
+    process: Process | None = None,
 ) -> Iterator[Row]:
     """Evaluate submissions one after another; the leaderboard is up to date after each.
 
@@ -95,7 +95,7 @@ def evaluate_all(
         Whether a file that got a verdict before, and is unchanged, is run again.
     progress : bool
         Show progress bars.
-    guest : Guest, optional
+    process : Process, optional
         Started ahead for the runs on this machine.
 
     Yields
@@ -105,20 +105,21 @@ def evaluate_all(
     """
     settings = competitions.load(competition, runs=runs, require_isolation=require_isolation)
     names.check(paths)
-    entries = [_read(path) for path in paths]  # what cannot be read is known before any training
+    # What cannot be read is known before anything is trained.
+    entries = [_read(path, settings.evaluation.limits.submission_kb) for path in paths]
     results = leaderboard.results_folder(settings.name)
     with store.lock(results):
         torch.set_num_threads(1)  # so that outputs do not depend on the number of cores
         reference = prepare(settings, progress, workers)
         observer = Observer(settings.model, reference.data)
         with (
-            parallel_config(n_jobs=-1),  # attackers spread over the cores
-            WarmParent(
-                reference.inputs, require=settings.evaluation.require_isolation, guest=guest
-            ) as parent,
-            workers.joined(parent, observer),
+            _panel_at_work(reference),
+            Zygote(
+                reference.inputs, require=settings.evaluation.require_isolation, process=process
+            ) as zygote,
+            workers.joined(zygote, observer),
         ):
-            run = partial(perform, parent=parent, observer=observer, workers=workers)
+            run = partial(perform, zygote=zygote, observer=observer, workers=workers)
             evaluator = _Evaluator(reference, run, workers.at_once, results, retry, progress)
             evaluator.draw_lines()
             for name, submission in entries:
@@ -132,12 +133,18 @@ def runs_folder(folder: Path, fingerprint: str, sha256: str) -> Path:
     return folder / f"runs-{_key(fingerprint, sha256)}"
 
 
-def _read(path: Path) -> tuple[str, Submission | Verdict]:
+def _read(path: Path, largest_kb: int) -> tuple[str, Submission | Verdict]:
     """The row's name, and what is to be run for it, or why nothing is."""
     try:
-        return names.row_name(path), submissions.read(path)
+        return names.row_name(path), submissions.read(path, largest_kb=largest_kb)
     except Verdict as verdict:
         return names.row_name(path), verdict
+
+
+def _panel_at_work(reference: Reference) -> parallel_config:
+    """Attackers spread over the cores, where that is worth the start of processes."""
+    models_seen = len(reference.retrained) * len(reference.data.forget["label"])
+    return parallel_config(n_jobs=-1 if models_seen > 10_000 else 1)
 
 
 NOISE = SHIPPED / "submissions/head_noise.py"
@@ -218,7 +225,6 @@ class _Evaluator:
             self._run,
             submission,
             limits=self.settings.limits,
-            of=self.settings.runs,
             folder=kept,
             key=hmac.digest(self._secret, key.encode(), "sha256"),
             keep_weights=self.settings.keep_weights,

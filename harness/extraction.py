@@ -1,4 +1,4 @@
-"""A submission out of a notebook or script: `unlearning` and what it needs, not what drives it."""
+"""Extracts a submission from a notebook or script: `unlearning` and what it needs, no driver."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARK = "# submission"
 class _Statement:
     """A statement at the top level of a cell: its lines, and the names it binds and needs.
 
-    `calls` are those of which it calls a method: `layers.append` may change what `layers` is.
+    `calls` are the names it calls a method of: `layers.append` may change what `layers` is.
     """
 
     cell: int
@@ -31,24 +31,24 @@ class _Statement:
 
     @property
     def always(self) -> bool:
-        """Whether it is an import that may concern any other statement."""
+        """Whether it is an import that may affect any other statement."""
         future = isinstance(self.node, ast.ImportFrom) and self.node.module == "__future__"
         return future or "*" in self.binds
 
 
 def from_script(content: bytes) -> bytes:
-    """The Python source of a script's submission; all of it, unless it is a part of the script.
+    """The Python source of a script's submission: all of the script, or the part that counts.
 
     Files written for the challenge may go on to load the hidden data and 512 checkpoints, import
-    modules of their own for that, or refuse a machine without a GPU. Of such a file the
-    definition of `unlearning` is taken and what that needs, as of a notebook; the other lines are
-    blank, so that those that are left keep their numbers.
+    modules of their own for that, or refuse a machine without a GPU. From such a file we take the
+    definition of `unlearning` and what it needs, as from a notebook. The other lines become blank,
+    so that the lines that are left keep their numbers.
 
     Parameters
     ----------
     content : bytes
-        A `.py` file. It comes back as it is where it cannot be parsed, or where it cannot be told
-        what `unlearning` needs.
+        A `.py` file. It comes back unchanged if it cannot be parsed, or if it is unclear what
+        `unlearning` needs.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -70,9 +70,9 @@ def from_script(content: bytes) -> bytes:
 def from_notebook(content: bytes) -> bytes:
     """The Python source of a notebook's submission.
 
-    Cells whose first line is `# submission` are taken as they are. Where there is none, the
-    definition of `unlearning` is taken, with the statements that bind the names it needs, and
-    those that they need; a driver that loads and zips checkpoints is none of them.
+    Cells whose first line is `# submission` are taken as they are. If there are none, we take the
+    definition of `unlearning`, the statements that bind the names it needs, and what those need in
+    turn. A driver that loads and zips checkpoints is not among them.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def from_notebook(content: bytes) -> bytes:
     Raises
     ------
     Unclear
-        If it is no notebook, or nothing in it can be told to be the submission.
+        If it is not a notebook, or if it is unclear which part is the submission.
     """
     cells = list(code_cells(content))
     marked = [(i, text) for i, text in cells if text.lstrip().lower().startswith(MARK)]
@@ -94,13 +94,13 @@ def from_notebook(content: bytes) -> bytes:
         raise
     except (ValueError, RecursionError, MemoryError) as error:
         raise Unclear(
-            f"a cell cannot be read ({type(error).__name__}: {error}); let the cells that are the "
-            f"submission begin with the line `{MARK}`."
+            f"a cell cannot be read ({type(error).__name__}: {error}); have the submission's "
+            f"cells begin with the line `{MARK}`."
         ) from None
     if not any("unlearning" in s.binds for s in statements):
         raise Unclear(
-            "no cell defines a function `unlearning` at its top level; define it there, or let "
-            f"the cells that are the submission begin with the line `{MARK}`."
+            "no cell defines a function `unlearning` at its top level; define it there, or "
+            f"have the submission's cells begin with the line `{MARK}`."
         )
     return _join([(s.cell, s.text) for s in _needed(statements)])
 
@@ -116,18 +116,18 @@ def _statements(cell: int, text: str) -> Iterator[_Statement]:
             source = "\n".join(lines[first : node.end_lineno])
             yield _Statement(cell, node, first, source, *_names(source), _called(node))
             first = 0
-    except SyntaxError as error:  # of the parser, or of the symbol table, which counts from `first`
+    except SyntaxError as error:  # from parser or symbol table, which counts from `first`
         where = f", line {first + error.lineno}" if error.lineno else ""
         raise Unclear(
-            f"cell {cell}{where}: {error.msg}. If the cell is no part of the "
-            f"submission, let those that are begin with the line `{MARK}`."
+            f"cell {cell}{where}: {error.msg}. If the cell is not part of the "
+            f"submission, have the cells that are begin with the line `{MARK}`."
         ) from None
 
 
 def _settled(statements: Iterable[_Statement]) -> list[_Statement]:
-    """The statements; of an `if` that a constant decides, only what is executed binds and needs.
+    """The statements; an `if` on a constant binds and needs only what it executes.
 
-    Many a file has `TEST = False` at its top, and definitions and drivers for either case.
+    Many files begin with `TEST = False`, and have definitions and drivers for both cases.
     """
     statements = list(statements)
     values = {}
@@ -160,7 +160,7 @@ def _decided(statement: _Statement, values: dict[str, bool]) -> _Statement:
 
 
 def _bound_within(statements: list[_Statement]) -> set[str]:
-    """Names that functions bind by `global`, which depends on who calls them."""
+    """Names that functions bind by `global`; whether they do depends on who calls them."""
     return {
         name
         for s in statements
@@ -174,7 +174,7 @@ def _drives_itself(statements: list[_Statement]) -> bool:
     """Whether a script calls `unlearning` or a notebook, or may refuse to be imported."""
     defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     executes = ast.Expr | ast.Assign | ast.If | ast.For | ast.While | ast.With
-    calls = {"unlearning", "get_ipython"}  # the latter in what was exported from a notebook
+    calls = {"unlearning", "get_ipython"}  # the latter in files exported from a notebook
     for statement in statements:  # in the file's order: a `main` that calls it is defined after it
         if isinstance(statement.node, defines) and statement.needs & calls:
             calls |= statement.binds
@@ -210,7 +210,7 @@ def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _called(node: ast.AST) -> frozenset[str]:
-    """Names of which a statement calls a method when it is executed."""
+    """Names whose methods a statement calls when it is executed."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
         return frozenset()
     method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
@@ -227,7 +227,7 @@ def _needed(statements: list[_Statement]) -> list[_Statement]:
     first = max(versions, default=0)
     earlier = {i for i, s in enumerate(statements[:first]) if s.binds == {"unlearning"}}
     statements = [s for i, s in enumerate(statements) if i not in earlier]
-    # What a method of a module changes (`torch.manual_seed`) is no part of the module.
+    # Calling a method of a module (`torch.manual_seed`) does not change what the module is.
     imports = (s for s in statements if isinstance(s.node, ast.Import | ast.ImportFrom))
     modules = frozenset[str]().union(*(s.binds for s in imports))
     making: dict[str, list[int]] = {}  # the statements that bind or change a name
@@ -249,7 +249,7 @@ def _needed(statements: list[_Statement]) -> list[_Statement]:
             names = ", ".join(sorted(changed & wanted))
             raise Unclear(
                 f"cell {statement.cell} calls `unlearning` and binds a name that it needs "
-                f"({names}), so it cannot be told whether it belongs to the submission; let "
+                f"({names}), so it is unclear whether it belongs to the submission; have "
                 f"the cells that do begin with the line `{MARK}`."
             )
         new = statement.needs - wanted

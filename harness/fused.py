@@ -3,7 +3,7 @@
 Convolutions become grouped ones, batch norm runs over models x channels, linear layers become
 batched products. Everything else (activations, pooling, sums) acts on channels one by one and
 is used as it is, so any model made of these layers fuses: torchvision's ResNets among them.
-Other models, transformers say, stand side by side unfused.
+Other models, such as transformers, run side by side unfused.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class FusedLinear(nn.Module):
 
 
 def _fused_layer(layer: nn.Module, models: int) -> nn.Module | None:
-    """The layer that does what M copies of `layer` do, or None where it does so itself."""
+    """A layer that does what M copies of `layer` do; None if `layer` already does."""
     if isinstance(layer, nn.Conv2d):
         layer.in_channels *= models
         layer.out_channels *= models
@@ -106,7 +106,7 @@ class Fused(nn.Module):
 
 
 def _stackable(state: State) -> list[str]:
-    """All but scalars: the count of batches that a batch norm has seen, which all share."""
+    """All except scalars, such as the count of batches that a batch norm has seen; all share it."""
     return [name for name, tensor in state.items() if tensor.dim()]
 
 
@@ -140,28 +140,28 @@ class Separate(nn.Module):
 
 
 def together(model: nn.Module, image: Tensor) -> type[Fused] | type[Separate]:
-    """How models of this architecture stand side by side: fused if that gives the same logits.
+    """How models of this architecture run side by side: fused if that gives the same logits.
 
-    Tried on two different models in training mode, since a layer that mixes the models, or draws
-    random numbers for all of them, does not show in its type.
+    This is tried on two different models in training mode. A layer that mixes the models, or that
+    draws random numbers for all of them, cannot be recognised by its type.
 
     Parameters
     ----------
     model : Module
     image : Tensor [channels, height, width]
-        Of the size that the model is for.
+        An image of the size that the model is for.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         alone = Separate(model, [model.state_dict()] * 2).train()
-        for parameter in alone.parameters():  # some are zero at first, which would hide a mix-up
+        for parameter in alone.parameters():  # some start at zero, which would hide a mix-up
             parameter.add_(torch.randn_like(parameter), alpha=0.05)
-        states = copy.deepcopy(alone.states())  # from before batch norm counts a batch
+        states = copy.deepcopy(alone.states())  # before batch norm counts a batch
         images = torch.randn(4, 2, *image.shape)
         expected = alone(images)
         try:
             logits = Fused(model, states).train()(images)
-        except Exception:  # whatever a host's own code says to twice as many channels
+        except Exception:  # a host's own code may raise anything for twice as many channels
             return Separate
     tolerance = 1e-2 * float(expected.std())
     same = logits.shape == expected.shape and torch.allclose(logits, expected, 0, tolerance)

@@ -1,4 +1,4 @@
-"""A competition from a folder of images: its splits are tried, its file written, its cost told."""
+"""Starts a competition from a folder of images: tries splits, writes its file, says its cost."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from harness.reference.cost import told
 from harness.reference.pools import check_model
 
 TEMPLATE = """\
-# Made from a folder of images; docs/hosting.md says what else can stand here.
+# Made from a folder of images; docs/hosting.md says what else it can hold.
 dataset = "image_folder"
-data = {{ folder = {folder}, size = {size} }}  # pixels of a side, to which images are resized
+data = {{ folder = {folder}, size = {size} }}  # images are resized to this many pixels a side
 
 [splits]
 seed = 0
-# Shares of what is not forgotten; the rest is the test set.
+# Of what is not forgotten: shares, or numbers from 1 on; the rest is the test set.
 retain = {splits.retain}
 validation = {splits.validation}
 # {why}
@@ -45,10 +45,12 @@ weight_decay = 1e-2
 runs = 512
 """
 PERSONS = (
-    "A twentieth of the persons, none of whom is in another split; an unknown one has one image."
+    "A twentieth of the persons, none of them in another split; each unknown one has one image."
 )
-RANDOM = "A twentieth at random: without an identities.csv nobody knows whose the images are."
+RANDOM = "A twentieth at random: without an identities.csv nobody knows who is on the images."
 SIZE = 32
+# Retain and validation set; of few images a tenth is too little to calibrate confidences on.
+SHARES, FEW, MANY = (0.8, 0.1), (0.6, datasets.LEAST_VALIDATION), 250
 
 
 def create(name: str, folder: Path) -> Iterator[str]:
@@ -57,14 +59,14 @@ def create(name: str, folder: Path) -> Iterator[str]:
     Parameters
     ----------
     name : str
-        Of the competition; no other has it.
+        The competition's name, which no other has.
     folder : Path
-        As the dataset `image_folder` takes it: a folder a class, perhaps an `identities.csv`.
+        As the dataset `image_folder` takes it: one folder per class, perhaps an `identities.csv`.
 
     Yields
     ------
     str
-        What was written, and what it will cost on this machine, a line each.
+        What was written, and what it will cost on this machine, line by line.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def create(name: str, folder: Path) -> Iterator[str]:
     path = Path("reference") / f"{name}.toml"
     for taken in (path, PACKAGED / path.name):
         if taken.exists():
-            raise CompetitionError(f"{taken} is there already; take another name")
+            raise CompetitionError(f"{taken} exists already; take another name")
     columns = datasets.read("image_folder", {"folder": str(folder), "size": SIZE})
     splits = _splits(columns)
     data = datasets.divide(columns, splits)
@@ -96,16 +98,17 @@ def create(name: str, folder: Path) -> Iterator[str]:
 
 
 def _splits(columns: Columns) -> Splits:
-    """A twentieth of the persons to forget, or of the images where no person is known."""
-    kind, candidates = ("random", columns["image_id"])
-    if "person_id" in columns:
-        kind, candidates = "identities", np.unique(columns["person_id"])
-    forget = Forget(kind, count=max(len(candidates) // 20, 1))
-    return Splits(seed=0, forget=forget, retain=0.8, validation=0.1)
+    """A forget set of a twentieth of the persons, or of the images if no person is known."""
+    kind = "identities" if "person_id" in columns else "random"
+    _, images = np.unique(columns.get("person_id", columns["image_id"]), return_counts=True)
+    # At least two if some have only one image, because the forget set takes two images.
+    forget = Forget(kind, count=max(len(images) // 20, 2 if images.min() == 1 else 1))
+    retain, validation = SHARES if len(columns["label"]) >= MANY else FEW
+    return Splits(seed=0, forget=forget, retain=retain, validation=validation)
 
 
 def _batch_size(data: Data) -> int:
-    """64, or a little less where the last batch would be one image, which batch norm refuses."""
+    """64, or a little less if the last batch would be one image, which batch norm refuses."""
     sizes = len(data.retain["label"]), len(data.train["label"])
     return next(size for size in range(64, 1, -1) if 1 not in (n % size for n in sizes))
 

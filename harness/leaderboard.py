@@ -39,6 +39,8 @@ COLUMNS = (
     "status",
     "flags",
     "isolation",
+    "memory",
+    "device",
     "metric_version",
     "reference",
     "sha256",

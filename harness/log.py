@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness import store
 
-BYTES = 1 << 18  # of what was printed; what the harness notes comes in addition
+BYTES = 1 << 18  # for what was printed; what the harness notes comes on top
 _FULL = "the log is full: what was printed from here on is left out\n"
 
 
@@ -16,7 +16,7 @@ def note(folder: Path, text: str) -> None:
 
 
 def printed(folder: Path, text: str) -> None:
-    """Add what a run printed, `harness.text.quoted`: as many whole lines as there is room for."""
+    """Add what a run printed, through `harness.text.quoted`: as many whole lines as fit."""
     path = folder / "log.txt"
     room = BYTES - (path.stat().st_size if path.exists() else 0)
     content = text.encode()

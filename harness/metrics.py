@@ -1,4 +1,4 @@
-"""Figures beside the score, one function each: what the field reports of the same runs."""
+"""Figures beside the score, one function each: what the field reports about the same runs."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def epsilon_quantiles(epsilons: np.ndarray) -> tuple[float, float]:
 
 
 def klom(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence of margins: of the unlearned models from the retrained ones.
+    """Kullback-Leibler divergence of the unlearned models' margins from the retrained models'.
 
     ``sum p log(p / max(q, 1e-5))`` over 20 equal bins between the least and the largest margin of
     both pools, p and q the shares of the unlearned and of the retrained models in a bin, margins
-    clipped to ±100. So an example whose pools do not overlap at all scores about 11.5.
+    clipped to ±100. An example whose pools do not overlap at all has about 11.5.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def ks_distance(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
 def gaussian_dp_mu(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
     """Distance of two unit Gaussians that are as hard to tell apart, by the ROC area.
 
-    ``mu = √2 Φ⁻¹(area)``, of the area or its complement, whichever is larger. Perfect separation
-    counts as half a pair in the wrong order, and so is finite.
+    ``mu = √2 Φ⁻¹(area)``, for the area or its complement, whichever is larger. Perfect separation
+    counts as half a pair in the wrong order, so that it is finite.
 
     Parameters
     ----------
@@ -147,8 +147,8 @@ def gaussian_dp_mu(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
 def membership_inference_accuracy(forget_losses: np.ndarray, test_losses: np.ndarray) -> float:
     """How well a logistic regression tells forget from test examples by a model's loss.
 
-    Mean over 10 shuffled splits and over models; over 8 of them, evenly spread in their mean
-    forget loss, where there are more. Both classes weigh the same whatever their sizes.
+    Mean over 10 shuffled splits and over models. Of more than 8 models, 8 are attacked that are
+    evenly spread in their mean forget loss. Both classes weigh the same whatever their sizes.
 
     Parameters
     ----------
@@ -159,8 +159,8 @@ def membership_inference_accuracy(forget_losses: np.ndarray, test_losses: np.nda
     Returns
     -------
     float
-        0.5 for models that treat the forget set like data they never saw. Below it, the attack
-        is fooled, and tells all the same.
+        0.5 for models that treat the forget set like data they never saw. Below 0.5 the attack
+        is wrong more often than right, which gives the forget set away just as well.
 
     Raises
     ------
@@ -207,15 +207,15 @@ def figures(
     labels : array [F] of int
         Classes of the forget examples.
     epsilons : array [F]
-        Of the score.
+        The examples' epsilons, as the score found them.
     delta : float
     seconds_per_run, seconds_per_retraining : float, optional
 
     Returns
     -------
     dict of str to float
-        Per-example figures as medians over the examples, KLOM as mean, as in its paper. The
-        retrain fraction is None where no time was given, membership inference where no losses.
+        Figures of examples are medians over the examples; KLOM is a mean, as in its paper. The
+        retrain fraction is None if no time was given, membership inference if no losses were.
 
     Raises
     ------
@@ -261,7 +261,7 @@ def per_example(
     labels: np.ndarray,
     quality: ForgettingQuality,
 ) -> dict[str, Any]:
-    """Columns of a table with a row for each forget example.
+    """Columns of a table with one row per forget example.
 
     Parameters
     ----------
@@ -272,8 +272,8 @@ def per_example(
     Returns
     -------
     dict of str to column [F]
-        What each attacker found includes those of the strict adversary. Spreads are
-        interquartile ranges, in nats, as the medians are.
+        The attackers include those of the strict adversary. Spreads are interquartile ranges.
+        They and the medians are in nats.
     """
     phi = {
         "unlearned": confidences(unlearned.forget_logits, labels),

@@ -35,7 +35,7 @@ class SmallResNet(nn.Module):
         )
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.Identity()  # images are small enough; methods look for the name
+        self.maxpool = nn.Identity()  # images are small enough, but methods look for the name
         self.stages = [f"layer{i}" for i in range(1, len(widths) + 1)]
         for i, stage in enumerate(self.stages):
             self.add_module(stage, _stage(widths[max(i - 1, 0)], widths[i], 1 if i == 0 else 2))
@@ -68,7 +68,7 @@ def small_vit(
     hidden_dim: int = 96,
     mlp_dim: int = 192,
 ) -> VisionTransformer:
-    """torchvision's vision transformer for small colour images; its arguments, smaller."""
+    """torchvision's vision transformer, made small for small colour images; its own arguments."""
     return VisionTransformer(
         image_size, patch_size, num_layers, num_heads, hidden_dim, mlp_dim, num_classes=num_classes
     )
@@ -87,16 +87,16 @@ def build(architecture: str, **arguments: object) -> nn.Module:
     Parameters
     ----------
     architecture : str
-        A name in `ARCHITECTURES`, or one that an installed package has registered as an entry
-        point of the group `harness.models`, or "package.module:function" for anything that can
-        be imported and that returns a module.
+        A name in `ARCHITECTURES`; or one that an installed package registers as an entry point
+        of the group `harness.models`; or "package.module:function" for anything that can be
+        imported and returns a module.
     **arguments
-        What that architecture takes.
+        The architecture's own.
 
     Raises
     ------
     ValueError
-        If there is no such architecture, or it is no module.
+        If there is no such architecture, or it does not give a module.
     """
     net = _factory(architecture)(**arguments)
     if not isinstance(net, nn.Module):
@@ -119,6 +119,6 @@ def _factory(architecture: str) -> Callable[..., nn.Module]:
         return others.get(architecture, named).load()
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
-            f"cannot import {architecture!r} ({error}); its package has to be installed beside "
-            "the harness, since submissions' runs see no other files"
+            f"cannot import {architecture!r} ({error}); its package must be installed beside "
+            "the harness, because submissions' runs see no other files"
         ) from None

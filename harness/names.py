@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from harness.competition import CompetitionError
-from harness.text import INVISIBLE, clean, shorten
+from harness.text import clean, shorten
 
 SUFFIXES = (".py", ".ipynb")  # of two files with one name, the first has the row
 LONGEST = 64  # characters of a name
@@ -17,14 +17,14 @@ _LISTED = 5  # files that one line names
 
 
 def check(paths: Sequence[Path]) -> None:
-    """A row is named by its file's stem, so that no two files may share one.
+    """Refuse files that would share a row, which is named by a file's stem.
 
     Raises
     ------
     FileNotFoundError
-        If one is no file.
+        If a path is not a file.
     CompetitionError
-        If two of these would, or one of them with another file in `submissions/`.
+        If two of them would, or one of them and another file in `submissions/`.
     """
     inside = Path("submissions").resolve()
     seen: dict[str, Path] = {}
@@ -42,7 +42,7 @@ def check(paths: Sequence[Path]) -> None:
 
 
 def must_exist(path: Path) -> None:
-    """Raise FileNotFoundError if there is no file, and say which may be meant."""
+    """Raise FileNotFoundError if there is no file, and suggest a similar name."""
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
         others = [other.name for other in path.parent.glob("*") if other.suffix in SUFFIXES]
@@ -51,12 +51,12 @@ def must_exist(path: Path) -> None:
 
 
 def row_name(path: Path) -> str:
-    """What the row of a file is called, as people may see it."""
+    """The name of a file's row, safe to show."""
     return clean(unicodedata.normalize("NFC", path.stem).replace("\n", "\\n"))[: 2 * LONGEST]
 
 
 def is_name(name: str) -> bool:
-    """Whether a row, and a folder, may be called so."""
+    """Whether a row and a folder may have this name, given by `row_name`."""
     return (
         0 < len(name) <= LONGEST
         and _of_a_word(name[0], "L")
@@ -65,14 +65,14 @@ def is_name(name: str) -> bool:
 
 
 def _of_a_word(character: str, kinds: str) -> bool:
-    """Whether it is an ASCII letter or digit, or of these kinds in any other script."""
+    """Whether it is an ASCII letter or digit, or of these Unicode kinds in any other script."""
     if character.isascii():
         return character.isalnum()
-    return unicodedata.category(character)[0] in kinds and character not in INVISIBLE
+    return unicodedata.category(character)[0] in kinds
 
 
 def find(folder: Path) -> list[Path]:
-    """The submissions in a folder, by name; on stderr, one line of what was passed over."""
+    """The submissions in a folder, by name; one line on stderr lists what is skipped."""
     found: dict[str, Path] = {}
     passed_over = []
     entries = (path for path in folder.glob("*") if path.suffix in SUFFIXES)
@@ -91,6 +91,6 @@ def find(folder: Path) -> list[Path]:
     if passed_over:
         more = len(passed_over) - _LISTED
         listed = ", ".join(passed_over[:_LISTED]) + (f" and {more} more" if more > 0 else "")
-        line = clean(f"passed over in {folder}/: {listed}".replace("\n", "\\n"))
+        line = clean(f"skipped in {folder}/: {listed}".replace("\n", "\\n"))
         print(shorten(line, 1 << 12), file=sys.stderr)
     return list(found.values())

@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Iterator
 
-# Lines of Jupyter's own, among them `pip install` without a sign. Not `% count` and `!= count`,
-# with which a line of Python may go on.
-_REST = r"(?:.*\\\n)*.*"  # of a line, and those with which a backslash lets it go on
+# Jupyter's own lines, `pip install` without a sign among them. Not `% count` and `!= count`, with
+# which a line of Python may continue.
+_REST = r"(?:.*\\\n)*.*"  # the rest of a line, with the lines that a backslash joins to it
 _MAGIC = re.compile(r"(?m)^([ \t]*+)(?:%%?[A-Za-z]|!(?!=)|\?|(?:pip|conda) +[a-z])" + _REST)
 _HELP = re.compile(r"(?m)^([ \t]*+)[\w.]++\?\??[ \t]*$")
 _TARGET = r"\w[\w., ]*+=[ \t]*"  # possessive, as a line may be long
@@ -21,11 +21,11 @@ LARGEST = 1 << 20  # bytes of all code cells together; their outputs do not coun
 
 
 class Unclear(ValueError):
-    """The submission cannot be told apart from the rest; the message says how to mark it."""
+    """It is unclear which part is the submission; the message says how to mark it."""
 
 
 def code_cells(content: bytes) -> Iterator[tuple[int, str]]:
-    """Number and Python text of the code cells, without the magics of Jupyter."""
+    """Number and Python text of each code cell, without Jupyter's magics."""
     try:
         notebook = json.loads(content)
         cells = [
@@ -46,9 +46,9 @@ def code_cells(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _without_magics(text: str) -> str:
-    """The text as Python: `pass` in the place of Jupyter's lines, one may be all that an `if` does.
+    """The text as Python. `pass` replaces Jupyter's lines; one may be all that an `if` holds.
 
-    What is timed is executed; what a shell is asked for becomes a call that IPython would answer.
+    Timed statements stay; an assigned shell command becomes a call that IPython would answer.
     """
 
     def replaced(match: re.Match[str], text: str) -> str:
@@ -58,7 +58,7 @@ def _without_magics(text: str) -> str:
     plain = _MAGIC.sub(lambda m: replaced(m, "pass"), timed)
     asked = _HELP.sub(lambda m: replaced(m, "pass"), plain)
     asked = _ASKED.sub(lambda m: replaced(m, f"get_ipython().run_cell({m[2]!r})"), asked)
-    # The least that makes it Python, since a line within a string may look so too.
+    # Change as little as makes it Python: a line in a string may look like Jupyter's, too.
     return next((attempt for attempt in (text, plain) if _parses(attempt)), asked)
 
 
@@ -71,5 +71,5 @@ def _parses(text: str) -> bool:
 
 
 def lines_of(text: str) -> list[str]:
-    """As Python counts them, which is not as `splitlines` does."""
+    """The lines as Python counts them; `splitlines` counts others."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -1,4 +1,4 @@
-"""Has a process end with the one that started it. Imports nothing heavy: it has to act at once."""
+"""Ends a process together with the one that started it. Imports nothing heavy, to act at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 
 def end_with(starter: int) -> None:
-    """Have this process end when `starter` has: left alone, joblib's wait for minutes."""
+    """End this process when `starter` has ended; joblib's would wait for minutes."""
 
     def watch() -> None:
         while os.getppid() == starter:

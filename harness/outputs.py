@@ -19,7 +19,7 @@ from harness.pool import Pool, retain_sample
 
 SPLITS = ("retain", "forget", "validation", "test")
 # Pixel values of each model's images in one pass: 256 digits or 5 colour images on the CPU, whose
-# caches they should fit beside those of the runs, and far more on a GPU.
+# caches they should share with the runs' images, and far more on a GPU.
 PASS = {"cpu": 1 << 14, "cuda": 1 << 20}
 Forward = Callable[[Tensor], Tensor]
 
@@ -41,7 +41,7 @@ class Observer:
         self._together = together(self._model, self._splits["forget"][0][0])
 
     def weights(self, weights: Sequence[Mapping[str, np.ndarray]]) -> Pool:
-        """The outputs of M models, given by the weights of each; all at once if they fit."""
+        """The outputs of M models with these weights; all at once if they fit."""
 
         def outputs(own: Sequence[Mapping[str, np.ndarray]]) -> Pool:
             states = [{name: torch.from_numpy(a) for name, a in each.items()} for each in own]

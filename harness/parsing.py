@@ -1,7 +1,7 @@
-"""In a process of its own, within limits: what a submitted file says, told without executing it.
+"""Reads a submitted file without executing it, in a process of its own, within limits.
 
-Python's parser and compiler take time and memory that nobody can foresee, and end the process on
-some inputs. Here that costs one file its verdict, and the evaluation nothing.
+Nobody can foresee the time and memory that Python's parser and compiler take, and some inputs end
+the process. Here only that file gets a verdict, and the evaluation goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness import extraction
 
 SECONDS, MEMORY = 5, 1 << 29  # of the processor; bytes of address space
 PARAMETERS = 4
-# What a further parameter may be called, in any case: many a driver passes it.
+# The one name that a fifth parameter may have, in any case; many drivers pass it.
 DEVICE = "device"
 _SHOWN = 200  # characters of a line
 
@@ -28,7 +28,7 @@ class Unreadable(ValueError):
 
 
 def main() -> None:
-    """Read the file on stdin; write two lines of JSON: where it is longest, and what it says."""
+    """Read the file on stdin; write two lines of JSON: its longest line, and what it says."""
     _limit(resource.RLIMIT_AS, MEMORY)
     _limit(resource.RLIMIT_CPU, SECONDS)
     _limit(resource.RLIMIT_CORE, 0)
@@ -57,9 +57,9 @@ def parse(
     suffix : str
         `.py` or `.ipynb`.
     name : str
-        Of the file, for messages.
+        The file's name, for messages.
     function : str
-        Which function it has to define.
+        The function that it must define.
     called_with : str
         The parameters of that function.
 
@@ -91,7 +91,7 @@ def _longest(content: bytes) -> str:
 
 
 def _check_encoding(source: bytes) -> None:
-    """UTF-8 alone: what another encoding says would be read in one way and executed in another."""
+    """Take only UTF-8; another encoding could read one way here and run another way."""
     try:
         source.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -113,7 +113,7 @@ def _check_encoding(source: bytes) -> None:
 
 
 def _compiled(source: bytes, name: str) -> ast.Module:
-    """Its tree, if Python takes it: more is checked by the compiler than by the parser."""
+    """Its tree, if Python accepts it; the compiler checks more than the parser."""
     try:
         tree = ast.parse(source, name)
         compile(tree, name, "exec", dont_inherit=True)
@@ -127,7 +127,7 @@ def _compiled(source: bytes, name: str) -> ast.Module:
 
 
 def _near(error: SyntaxError) -> str:
-    """Of the line, what is near the error."""
+    """The part of the line near the error."""
     line = (error.text or "").rstrip("\n")
     first = max(0, (error.offset or 1) - _SHOWN // 2) if len(line) > _SHOWN else 0
     last = first + _SHOWN
@@ -135,7 +135,7 @@ def _near(error: SyntaxError) -> str:
 
 
 def _check_signature(tree: ast.Module, function: str, called_with: str) -> None:
-    """A plain `def` is checked here; one bound in another way, when it is called."""
+    """Check a plain `def`; a function bound in another way is checked when it is called."""
     definitions = [
         node
         for node in tree.body
@@ -176,7 +176,7 @@ def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef, called_w
 def _bound_names(node: ast.stmt) -> set[str]:
     """Names that a top-level statement, or one nested in it, may bind; "*" is any name."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
-        return {node.name}  # what is within it is its own
+        return {node.name}  # the names within it are its own
     names: set[str] = set()
     for child in ast.walk(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):

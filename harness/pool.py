@@ -1,4 +1,4 @@
-"""What scoring sees of N models: their outputs, one row a model, as plain arrays."""
+"""What scoring sees of N models: their outputs as plain arrays, one row per model."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Pool:
         Fraction of the split that each model classifies correctly.
     class_means : ndarray [N, C], float64
     logit_scale : ndarray [N], float64
-        Of the logits on the validation images, see `harness.epsilon.Calibration`.
+        Statistics of the logits on the validation images; see `harness.epsilon.Calibration`.
     retain_logits : ndarray [N, R, C], float32, optional
-        Logits of a sample of the retain examples, `retain_sample`, for the report; not scored.
+        Logits of some retain examples, `retain_sample`, for the report; they are not scored.
     """
 
     forget_logits: np.ndarray
@@ -48,22 +48,22 @@ class Pool:
 
     @property
     def calibration(self) -> Calibration:
-        """What offsets and temperatures of the models' logits are undone by."""
+        """What undoes offsets and temperatures of the models' logits."""
         return Calibration(self.class_means, self.logit_scale)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The outputs by name, but for those that were not kept."""
+        """The outputs by name, without those that were not kept."""
         outputs = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: values for name, values in outputs.items() if values is not None}
 
     @staticmethod
     def concatenate(pools: Sequence[Pool]) -> Pool:
-        """One pool of all the models, in order, with what was kept of each of them."""
+        """One pool of all the models, in order, with the outputs that all of them kept."""
         parts = [pool.arrays() for pool in pools]
         kept = [name for name in parts[0] if all(name in part for part in parts)]
         return Pool(**{name: np.concatenate([part[name] for part in parts]) for name in kept})
 
 
 def retain_sample(count: int) -> np.ndarray:
-    """Which of so many retain examples a pool keeps the logits of: 64, spread evenly."""
+    """The retain examples whose logits a pool keeps: 64, spread evenly."""
     return np.unique(np.linspace(0, count - 1, 64).astype(int))

@@ -83,6 +83,8 @@ def scored(
         "flags": " ".join(flag.name for flag in flags),
         "explanations": {flag.name: flag.explanation for flag in flags},
         "isolation": runs.isolation,
+        "memory": runs.memory,
+        "device": runs.device,
         "at_floor": score.at_floor,
         "draws": score.draws.tolist(),
     }

@@ -1,4 +1,4 @@
-"""What is kept of a submission's runs: their weights at first, then their outputs."""
+"""Keeps a submission's runs: their weights at first, then their outputs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from harness.competition import LEVELS
 from harness.outputs import Observer
 from harness.pool import Pool
-from harness.sandbox import RunResult
+from harness.sandbox.host import RunResult
 from harness.store import Store, StoreError
 
-TOGETHER = 16  # runs whose outputs are computed in one pass, which halves their time
+TOGETHER = 16  # runs per pass that computes outputs, which halves the time
 
 
 class RunStore(Store):
@@ -24,7 +24,7 @@ class RunStore(Store):
     folder : Path
         Made if it is missing.
     keep_weights : bool
-        Whether a run's weights stay when its outputs are computed.
+        Whether a run's weights stay once its outputs are computed.
     """
 
     def __init__(self, folder: Path, *, keep_weights: bool = False) -> None:
@@ -32,17 +32,19 @@ class RunStore(Store):
         self.keep_weights = keep_weights
 
     def put_run(self, run: int, result: RunResult, isolation: str) -> None:
-        """Keep a run's weights, and what else is to be known of it."""
+        """Keep a run's weights and facts about it."""
         self.put(
             _name(run),
             result.weights,
             seconds=result.seconds,
             peak_memory_mb=result.peak_memory_mb,
             isolation=isolation,
+            memory=result.memory,
+            device=result.device,
         )
 
     def run_facts(self, run: int) -> dict[str, Any]:
-        """What is known of a run."""
+        """The facts about a run."""
         return self.facts(_name(run))
 
     def has_weights(self, count: int) -> bool:
@@ -50,7 +52,7 @@ class RunStore(Store):
         return all(self.holds(_name(run)) for run in range(count))
 
     def missing(self, batch: range, require: str) -> list[int]:
-        """The runs of a batch that have to be done, or done again within better walls."""
+        """The runs of a batch to do, or to repeat at a higher isolation level."""
         least = LEVELS.index(require)
         kept = [
             run
@@ -63,7 +65,7 @@ class RunStore(Store):
         return [run for run in batch if run not in kept or self.get(_name(run)) is None]
 
     def outputs(self, batch: range, observer: Observer) -> Pool:
-        """The outputs of a batch of runs, computed once; the weights of a full one may go then."""
+        """The outputs of a batch of runs, computed once; a full batch's weights may go then."""
         if (known := self.known_outputs(batch)) is not None:
             return known
         pool = observer.weights([self._weights(run) for run in batch])
@@ -74,7 +76,7 @@ class RunStore(Store):
         return pool
 
     def known_outputs(self, batch: range) -> Pool | None:
-        """The outputs of just these runs, not of others that had their numbers before."""
+        """The outputs of exactly these runs, not of earlier ones with the same numbers."""
         if self.facts(_batch_name(batch)).get("runs") != self._checksums(batch):
             return None
         arrays = self.get(_batch_name(batch))

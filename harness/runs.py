@@ -17,11 +17,11 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from harness.competition import LEVELS, Limits
-from harness.device import sharing
+from harness.device import device, sharing
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.run_store import TOGETHER, RunStore
-from harness.sandbox import RunResult, Sandbox, WarmParent
+from harness.sandbox.host import RunResult, Server, Zygote
 from harness.store import Content
 from harness.submission import Submission, Verdict
 from harness.text import quoted
@@ -38,17 +38,23 @@ class Runs:
     seconds : ndarray [N]
         Wall time of each run.
     isolation : str
-        The lowest level that any of them ran under.
+        The lowest level of any run.
+    memory : str
+        "capped" if the kernel held every run to its memory, else "watched".
+    device : str
+        "cpu" or "cuda"; both, if they differ.
     """
 
     pool: Pool
     seconds: np.ndarray
     isolation: str
+    memory: str
+    device: str
 
 
 def perform(
     submission: Submission,
-    parent: WarmParent,
+    zygote: Zygote,
     observer: Observer,
     limits: Limits,
     count: int,
@@ -61,12 +67,12 @@ def perform(
     log: Callable[[str], None] = lambda text: None,
     progress: bool = True,
 ) -> Runs:
-    """Run a submission until `count` runs are stored in `folder`; those that are, are kept.
+    """Run a submission until `count` runs are stored in `folder`; stored runs are kept.
 
     Parameters
     ----------
     submission : Submission
-    parent : WarmParent
+    zygote : Zygote
         What the runs are forked from.
     observer : Observer
         Computes the outputs of what the runs return.
@@ -75,27 +81,27 @@ def perform(
     folder : Path
         Where the runs' outputs are stored.
     key : bytes
-        Secret, and of all that the runs depend on; their seeds follow from it.
+        A secret, derived from all that the runs depend on; their seeds follow from it.
     of : int, optional
-        How many there will be in the end, which the progress bar shows; `count` if None.
+        The total that the progress bar shows; `count` if None.
     workers : Workers
-        Who does the runs; a cluster's have to be joined, and to share `parent` and `observer`.
+        Who does the runs; a cluster's must be joined, and share `zygote` and `observer`.
     keep_weights : bool
-        Whether the runs' weights stay when their outputs are computed.
+        Whether the runs' weights stay once their outputs are computed.
     log : callable
-        Is given what the submission printed, run by run.
+        Called with what the submission printed, run by run.
     progress : bool
         Show a progress bar.
 
     Raises
     ------
     Verdict
-        Of the first run that failed, by its number.
+        That of the failed run with the lowest number.
     """
-    job = _Job(submission, parent, observer, limits, key)
+    job = _Job(submission, zygote, observer, limits, key)
     stored = RunStore(folder, keep_weights=keep_weights)
     batches = _batches(count)
-    todo = {b: runs for b in batches if (runs := stored.missing(b, parent.require))}
+    todo = {b: runs for b in batches if (runs := stored.missing(b, zygote.require))}
     if todo:
         missing = sum(map(len, todo.values()))
         if workers.cluster:
@@ -127,7 +133,7 @@ def read(folder: Path, count: int) -> Runs | None:
 
 
 def seed(key: bytes, run: int) -> int:
-    """The seed of a run: fixed by the key and the number, and without the key telling neither."""
+    """The seed of a run, fixed by key and number; without the key it reveals neither."""
     return int.from_bytes(hmac.digest(key, str(run).encode(), "sha256")[:8], "big") >> 1
 
 
@@ -136,22 +142,24 @@ def _batches(count: int) -> list[range]:
 
 
 def _gather(stored: RunStore, batches: Sequence[Pool]) -> Runs:
-    """The runs of these outputs, in order."""
+    """The runs that have these outputs, in order."""
     pool = Pool.concatenate(batches)
     facts = [stored.run_facts(run) for run in range(len(pool))]
     return Runs(
         pool,
         np.array([fact["seconds"] for fact in facts]),
         min((fact["isolation"] for fact in facts), key=LEVELS.index),
+        max(fact["memory"] for fact in facts),
+        " ".join(sorted({fact["device"] for fact in facts})),
     )
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What the runs of a submission are made by; see `perform`."""
+    """What the runs of a submission need; see `perform`."""
 
     submission: Submission
-    parent: WarmParent
+    zygote: Zygote
     observer: Observer
     limits: Limits
     key: bytes
@@ -164,15 +172,16 @@ def _here(
     at_once: int,
     log: Callable[[str], None],
 ) -> Generator[float]:
-    """Do the missing runs of batches on this machine; gives the seconds of each, in order."""
+    """Do the missing runs of batches on this machine; yield the seconds of each, in order."""
     runs = [run for missing in todo.values() for run in missing]
     last = {missing[-1]: batch for batch, missing in todo.items()}
-    with Sandbox(job.submission, job.parent, job.limits) as sandbox:
-        log(f"isolation {sandbox.level} {sandbox.missing}".rstrip() + "\n")
+    with Server(job.submission, job.zygote, job.limits, device=device().type) as server:
+        walls = f"isolation {server.level}, memory {server.memory}"
+        log(f"{walls} {server.missing}".rstrip() + "\n")
         stop = threading.Event()
         # In order, so that the verdict does not depend on which run happened to fail first.
         results = Parallel(n_jobs=at_once, backend="threading", return_as="generator")(
-            delayed(_run)(stop, sandbox, run, seed(job.key, run), stored) for run in runs
+            delayed(_run)(stop, server, run, seed(job.key, run), stored) for run in runs
         )
         try:
             for run, result in zip(runs, results, strict=True):
@@ -192,7 +201,7 @@ def _here(
 
 
 def _outputs(stored: RunStore, batch: range, observer: Observer) -> Pool:
-    """The outputs of a batch, all of them finite; finite weights alone do not see to that."""
+    """The outputs of a batch, all finite, which finite weights alone do not guarantee."""
     pool = stored.outputs(batch, observer)
     finite = np.ones(len(pool), dtype=bool)
     for values in pool.arrays().values():
@@ -215,7 +224,7 @@ def _elsewhere(
     workers: Workers,
     log: Callable[[str], None],
 ) -> Generator[float]:
-    """Have whole batches done by a cluster's workers; as `_here` else."""
+    """Let a cluster's workers do whole batches; otherwise like `_here`."""
     stop = threading.Event()
     results = workers.results(
         delayed(_batch)(batch, stored.keep_weights, **vars(job))
@@ -231,7 +240,7 @@ def _elsewhere(
             yield from done.seconds
     except (Verdict, GeneratorExit):
         stop.set()
-        for _ in results:  # what was handed out already comes to its end
+        for _ in results:  # calls that were handed out already finish
             pass
         raise
 
@@ -247,7 +256,7 @@ class _Done:
 
 
 def _batch(batch: range, keep_weights: bool, **made_by: Any) -> _Done:
-    """A batch of runs on a worker of a cluster, one after another, as one machine does them all."""
+    """A batch of runs on a worker of a cluster, one after another, as on one machine."""
     torch.set_num_threads(1)
     log: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -260,17 +269,17 @@ def _batch(batch: range, keep_weights: bool, **made_by: Any) -> _Done:
 
 
 def _run(
-    stop: threading.Event, sandbox: Sandbox, run: int, seed: int, stored: RunStore
+    stop: threading.Event, server: Server, run: int, seed: int, stored: RunStore
 ) -> RunResult | Verdict | None:
-    """One run, stored at once if it succeeded; a failed one is never kept, and stops the rest."""
+    """One run, stored at once if it succeeded; a failed one is not stored and stops the rest."""
     if stop.is_set():
         return None
     try:
-        result = sandbox.run(seed)
+        result = server.run(seed)
     except Verdict as verdict:
         stop.set()
         return Verdict(verdict.status, f"run {run}: {verdict.message}", verdict.output)
-    stored.put_run(run, result, sandbox.level)
+    stored.put_run(run, result, server.level)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Where a competition's TOML lies, and what it says over the one that it extends."""
+"""Finds a competition's TOML, and merges it with the one that it extends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).parent
-# What ships with the harness: in its package where it was installed from a wheel, else beside it.
+# What ships with the harness: in its package if installed from a wheel, else beside it.
 SHIPPED = _HERE / "shipped" if (_HERE / "shipped").is_dir() else _HERE.parent
 PACKAGED = SHIPPED / "reference"
-# Which key of a table chooses its others: where an extending file chooses anew, the base's others
-# go, since they belong to another choice.
+# The key of a table that decides which others it may have. If an extending file changes it, the
+# base's other keys go, because they belong to the old choice.
 _CHOOSERS = {"model": "architecture", "forget": "kind"}
 
 
@@ -34,18 +34,18 @@ def find(name: str) -> Path:
 
 
 def read(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """What the file says, over what the competition says which it `extends`.
+    """The content of a file, merged over that of the competition which it `extends`.
 
     Parameters
     ----------
     path : Path
     extending : tuple of Path
-        The files, each of which extends the next, and the last this one.
+        The files that led here: each extends the next, and the last extends this one.
 
     Raises
     ------
     CompetitionError
-        If a file is missing, is not TOML, or extends itself by whatever way.
+        If a file is missing, is not TOML, or extends itself, directly or through others.
     """
     chain = (*extending, path)
     if path.resolve() in [other.resolve() for other in extending]:
@@ -62,7 +62,7 @@ def read(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = content.pop("extends")
     if not isinstance(base, str):
         raise CompetitionError(f"{path}: extends: expected a name or a path, got {base!r}")
-    # A path is relative to the file that it stands in, from wherever that is read.
+    # A path is relative to the file that it stands in, not to the current folder.
     place = path.parent / base if base.endswith(".toml") else find(base)
     return _over(read(place, chain), content)
 
@@ -72,7 +72,7 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def _over(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """`content` where it says something, `base` elsewhere; tables are merged, values replaced."""
+    """`content` over `base`: tables are merged, other values replaced."""
     if base.get("dataset") != content.get("dataset", base.get("dataset")):
         base = {key: value for key, value in base.items() if key != "data"}
     merged = base | content

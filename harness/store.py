@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-# A line of the manifest, and the file that it is about unless that was dropped.
+# A line of the manifest, and the content of its file unless that was dropped.
 Content = tuple[dict[str, Any], bytes | None]
 
 
@@ -32,9 +32,9 @@ class Busy(StoreError):
 class Store:
     """A folder of named sets of arrays, and a manifest of those that are whole.
 
-    An entry counts once its line stands in `manifest.jsonl`, which is written last. What is
-    missing, cut short or altered since is absent, so its maker makes it again: a process that
-    is killed at any moment loses at most what it was about to store.
+    An entry counts once its line stands in `manifest.jsonl`, which is written last. An entry whose
+    file is missing, cut short or altered counts as absent, so its maker makes it again. A process
+    that is killed loses at most what it was about to store.
 
     Parameters
     ----------
@@ -66,14 +66,14 @@ class Store:
                 self._entries[entry["name"]] = entry
 
     def contents(self) -> list[Content]:
-        """All that was kept, for another store to adopt."""
+        """Everything that was kept, for another store to adopt."""
         return [
             (entry, self._file(name).read_bytes() if self.holds(name) else None)
             for name, entry in self._entries.items()
         ]
 
     def get(self, name: str) -> dict[str, np.ndarray] | None:
-        """The arrays kept under `name`, or None where they are absent or damaged."""
+        """The arrays kept under `name`, or None if they are absent or damaged."""
         if name not in self._entries:
             return None
         try:
@@ -97,7 +97,7 @@ class Store:
         return name in self._entries and self._file(name).is_file()
 
     def drop(self, name: str) -> None:
-        """Free the space of `name`: its arrays are absent from now on, what was noted stays."""
+        """Free the space of `name`: its arrays are absent from now on, its facts stay."""
         self._file(name).unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
@@ -121,7 +121,7 @@ def write(path: Path, content: bytes | str, mode: int = 0o666) -> None:
 
 
 def secret(path: Path) -> bytes:
-    """The 32 random bytes in a file that nobody else may read, made when they are first wanted."""
+    """The 32 random bytes in a file that nobody else may read; made on the first call."""
     if not path.exists():
         write(path, secrets.token_bytes(32), mode=0o600)
     with _storing(path):
@@ -176,5 +176,5 @@ def _storing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(
             f"cannot store {path}: {error.strerror}. What was stored before is kept; "
-            "mend this and run the same command again to go on from there."
+            "fix this and run the same command again to continue from there."
         ) from error

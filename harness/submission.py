@@ -1,4 +1,4 @@
-"""Reading one submitted file and checking, without executing it, what can be checked so."""
+"""Reads one submitted file, and checks what can be checked without executing it."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ VERDICTS = (
     "sandbox_violation",
 )
 _ROOT = Path(__file__).parents[1]
-# Isolated and without `site`, so that nothing that lies about is imported; all it needs is ours.
+# Isolated and without `site`, so that it imports no stray module; it only needs ours.
 _PARSER = f"import sys; sys.path.append({str(_ROOT)!r}); from harness.parsing import main; main()"
 
 
 class Verdict(Exception):
     """A fault of the submission: its row gets `status`, its author reads `message`.
 
-    Whatever a file says comes to people through here, so it is cleaned and cut here.
+    All text from a file reaches people through here, so it is cleaned and cut here.
 
     Attributes
     ----------
     status : str
         One of `VERDICTS`.
     message : str
-        What to mend, with the participant's own traceback where there is one; at most 4 KiB.
+        What to fix, with the participant's own traceback if there is one; at most 4 KiB.
     output : str
         What the submission printed, as far as it was kept; at most 256 KiB.
     """
@@ -73,9 +73,9 @@ class Submission:
     path : Path
         Where it was read.
     source : bytes
-        The Python in it; what is run is this, whatever becomes of the file.
+        The Python in it. This is what runs, even if the file changes later.
     sha256 : str
-        Of `source`, in hexadecimal.
+        The hash of `source`, in hexadecimal.
     imports : tuple of str
         Modules outside the standard library that its import statements name.
     function : str
@@ -93,15 +93,24 @@ class Submission:
     signed: bool = False
 
 
-def read(path: Path, function: str = "unlearning") -> Submission:
-    """Read a submission, of which this function is to be called.
+def read(path: Path, function: str = "unlearning", largest_kb: int = 256) -> Submission:
+    """Read a submission that defines this function.
+
+    Parameters
+    ----------
+    path : Path
+    function : str
+        One of `FUNCTIONS`.
+    largest_kb : int
+        KiB of Python that are taken: of a file, or of what a notebook's code cells come to. Stored
+        models that are replayed score well, and take room.
 
     Raises
     ------
     FileNotFoundError
         If there is no file at `path`.
     Verdict
-        `invalid_submission`, if the file cannot be one; the message says what to mend.
+        `invalid_submission`, if the file cannot be one; the message says what to fix.
     """
     must_exist(path)
     name = row_name(path)
@@ -119,6 +128,11 @@ def read(path: Path, function: str = "unlearning") -> Submission:
     with file:
         said = _parsed(file, path, function)
     source = said["source"].encode()
+    if len(source) > largest_kb << 10:
+        raise _invalid(
+            f"{path.name} has {len(source):,} bytes of Python; this competition takes at most "
+            f"{largest_kb << 10:,} (limits.submission_kb). Weights and data cannot be submitted."
+        )
     digest = hashlib.sha256(source).hexdigest()
     return Submission(name, path, source, digest, tuple(said["imports"]), function, said["signed"])
 
@@ -135,7 +149,7 @@ def _parsed(file: BinaryIO, path: Path, function: str) -> dict[str, Any]:
         [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PARSER, asked],
         stdin=file,
         capture_output=True,
-        start_new_session=True,  # Ctrl-C is for us, who end it
+        start_new_session=True,  # Ctrl-C goes to us, and we end it
         check=False,
     )
     if not done.stdout:
@@ -153,7 +167,7 @@ def _parsed(file: BinaryIO, path: Path, function: str) -> dict[str, Any]:
 
 
 def _ended(code: int) -> str:
-    """Why a process that parsed gave no answer."""
+    """Why a parsing process gave no answer."""
     if code == -signal.SIGXCPU:
         return "Python takes too long to parse it"
     what = f"signal {-code}" if code < 0 else f"exit status {code}"

@@ -1,4 +1,4 @@
-"""TOML tables into dataclasses or a function's arguments: what does not fit is refused by name."""
+"""Turns TOML tables into dataclasses or arguments, and refuses by name what does not fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 _T = TypeVar("_T")
-_WORDS = {"`": "", "object": "a table", "array": "list"}  # TOML's words for the library's
+_WORDS = {"`": "", "object": "a table", "array": "list"}  # from the library's words to TOML's
 
 
 def parse(cls: type[_T], table: Any, where: str = "") -> _T:
@@ -28,7 +28,7 @@ def parse(cls: type[_T], table: Any, where: str = "") -> _T:
 
 
 def bind(function: Callable[..., Any], table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The arguments of a function from a TOML table, as its annotations want them.
+    """The arguments of a function from a TOML table, as its annotations require.
 
     Raises
     ------
@@ -47,9 +47,9 @@ def bind(function: Callable[..., Any], table: Mapping[str, Any], where: str) -> 
 
 
 def _check_keys(cls: type, table: Any, where: str) -> None:
-    """msgspec passes over keys that a dataclass does not have."""
+    """Refuse keys that a dataclass does not have, which msgspec would ignore."""
     if not isinstance(table, dict):
-        return  # which the conversion refuses
+        return  # the conversion refuses it
     hints = get_type_hints(cls)
     _refuse_unknown(table, [f.name for f in fields(cls)], where)
     for name, value in table.items():

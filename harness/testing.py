@@ -1,4 +1,4 @@
-"""What every dataset, model and attacker keeps: checks to be called from your own tests.
+"""Checks that every dataset, model and attacker must pass; call them from your own tests.
 
 from harness.testing import check_attacker, check_dataset, check_model
 
@@ -31,19 +31,19 @@ WHOLE = ("label", "image_id", "person_id", "age", "part")  # columns of whole nu
 
 
 def check_dataset(dataset: Callable[..., Columns], **arguments: object) -> Columns:
-    """Raise an AssertionError unless a dataset is one that a competition can name.
+    """Raise an AssertionError unless a competition can use a dataset.
 
     Parameters
     ----------
     dataset : callable
-        Whose annotated parameters are what a TOML states under `[data]`.
+        The function; its annotated parameters are the keys of a TOML's table `[data]`.
     **arguments
         As they stand there.
 
     Returns
     -------
     dict of ndarray
-        What the dataset gave, for checks of your own.
+        The dataset's columns, for checks of your own.
     """
     columns, again = (dataset(**bind(dataset, arguments, "data")) for _ in range(2))
     assert {"image", "label", "image_id"} <= columns.keys(), f"only {', '.join(columns)}"
@@ -52,13 +52,13 @@ def check_dataset(dataset: Callable[..., Columns], **arguments: object) -> Colum
     assert image.ndim == 4, f"image has the shape {image.shape}, not [n, channels, height, width]"
     assert np.isfinite(image).all(), "a pixel is not finite"
     for name in columns.keys() - {"image"}:
-        assert columns[name].shape == image.shape[:1], f"{name} has not one value an image"
+        assert columns[name].shape == image.shape[:1], f"{name} does not have one value per image"
         assert name not in WHOLE or columns[name].dtype == np.int64, f"{name} is not int64"
-    assert check(columns) >= 2, "there is one class only"
+    assert check(columns) >= 2, "there is only one class"
     assert columns["label"].min() >= 0, "a label is below 0"
     assert len(np.unique(columns["image_id"])) == len(image), "an image_id is given twice"
     parts = set(columns.get("part", [TRAIN]))
-    assert parts <= {TRAIN, VALIDATION, TEST}, f"a part is none of TRAIN, VALIDATION, TEST: {parts}"
+    assert parts <= {TRAIN, VALIDATION, TEST}, f"a part is not TRAIN, VALIDATION or TEST: {parts}"
     assert columns.keys() == again.keys(), "read again, it has other columns"
     for name, column in columns.items():
         assert np.array_equal(column, again[name]), f"read again, {name} has other values"
@@ -68,7 +68,7 @@ def check_dataset(dataset: Callable[..., Columns], **arguments: object) -> Colum
 def check_model(
     architecture: str, arguments: Mapping[str, object], image: tuple[int, int, int], classes: int
 ) -> torch.nn.Module:
-    """Raise an AssertionError unless a model is one that a competition can name.
+    """Raise an AssertionError unless a competition can use a model.
 
     Parameters
     ----------
@@ -107,5 +107,5 @@ def check_model(
     assert not idle, f"no gradient reaches {', '.join(idle)}"
     other = made()
     other.load_state_dict(net.state_dict(), strict=True)
-    assert torch.equal(other.eval()(images), net.eval()(images)), "its weights do not tell it all"
+    assert torch.equal(other.eval()(images), net.eval()(images)), "its weights leave something out"
     return net

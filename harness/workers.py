@@ -19,23 +19,23 @@ from joblib import Parallel, cpu_count
 from harness.competition import CompetitionError
 from harness.orphans import end_with
 
-EVERY = 0.5  # seconds between two reports of a call, and between two looks for them
+EVERY = 0.5  # seconds between two reports of a call, and between two checks for reports
 Hear = Callable[[float], None]
 
 
 class Report:
-    """What a call tells, while it is at work, to whoever asked for it: how much more is done.
+    """How a call reports, while it works, how much more is done.
 
     Parameters
     ----------
     send : callable, optional
-        Takes a number to where the call came from; nobody listens if None.
+        Sends a number to where the call came from; nobody listens if None.
     """
 
     def __init__(self, send: Hear | None = None) -> None:
         self._send = send
         self._unsaid = 0.0
-        self._said = -math.inf  # no time yet: another machine's clock will tell it
+        self._said = -math.inf  # no time yet: the clock may be another machine's
 
     def __call__(self, amount: float) -> None:
         self._unsaid += amount
@@ -54,10 +54,10 @@ class Workers:
     Attributes
     ----------
     count : int, optional
-        How much is done at a time on this machine; as many as it has cores if None.
+        How many calls at a time on this machine; as many as it has cores if None.
     cluster : str, optional
-        The address of a scheduler, whose workers then do everything, as many tasks at a time as
-        they have threads.
+        The address of a scheduler. Its workers then do everything, with as many tasks at a time
+        as they have threads.
     """
 
     count: int | None = None
@@ -65,11 +65,11 @@ class Workers:
 
     def __post_init__(self) -> None:
         if self.count is not None and self.count < 1:
-            raise CompetitionError(f"workers = {self.count} has to be positive")
+            raise CompetitionError(f"workers = {self.count} must be positive")
 
     @property
     def at_once(self) -> int:
-        """How much is done at a time; of a cluster, while it is joined."""
+        """How many calls at a time; for a cluster, only while it is joined."""
         if self.cluster is None:
             return self.count or cpu_count()
         from harness import cluster
@@ -78,21 +78,21 @@ class Workers:
 
     @contextlib.contextmanager
     def joined(self, *shared: object, hear: Hear | None = None) -> Iterator[Report]:
-        """In this context `results` can be had of a cluster's workers; this machine needs none.
+        """In this context `results` can use a cluster's workers; this machine needs no context.
 
-        What a worker of a cluster that dies had begun is done again by the others.
+        If a worker of a cluster dies, the others repeat what it had begun.
 
         Parameters
         ----------
         *shared
-            Arguments of many calls, which each worker of a cluster is sent only once.
+            Arguments of many calls; each worker of a cluster gets them only once.
         hear : callable, optional
-            Is told, in a thread of its own, each amount that a call reports.
+            Called in a thread of its own with each amount that a call reports.
 
         Yields
         ------
         Report
-            An argument for calls that have something to report while they are at work.
+            An argument for calls that report while they work.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Workers:
             yield Report(send)
 
     def results(self, calls: Iterable[Any]) -> Generator[Any]:
-        """What calls made by joblib's `delayed` return, in order, as they are ready."""
+        """The results of calls made by joblib's `delayed`, in order, as they are ready."""
         if self.cluster is None:
             return _here(self.at_once, calls)
         from harness import cluster
@@ -122,7 +122,7 @@ class Workers:
 
 
 def _here(at_once: int, calls: Iterable[Any]) -> Generator[Any]:
-    """`results` of this machine."""
+    """`results` on this machine."""
     parallel = Parallel(
         n_jobs=at_once,
         return_as="generator",
@@ -135,13 +135,13 @@ def _here(at_once: int, calls: Iterable[Any]) -> Generator[Any]:
     except BrokenExecutor:
         raise CompetitionError(
             "a process that trained the reference was killed; is the machine out of memory? What "
-            "was trained is kept: the same command goes on from there."
+            "was trained is kept; the same command continues from there."
         ) from None
 
 
 @contextlib.contextmanager
 def _heard(hear: Hear | None) -> Iterator[Report]:
-    """A report to this machine's calls, in whatever process: they write it into a file."""
+    """A report for calls in any process of this machine: they write into a file."""
     if hear is None:
         yield SILENT
         return
@@ -165,13 +165,13 @@ class _Written:
     path: Path
 
     def __call__(self, amount: float) -> None:
-        # Nobody is there to read if the evaluator was killed, which this process learns next.
+        # If the evaluator was killed nobody reads, and this process will soon notice that.
         with contextlib.suppress(OSError), self.path.open("a") as file:
             file.write(f"{amount}\n")
 
 
 def _listen(path: Path, hear: Hear, over: threading.Event) -> None:
-    """Read what is written into a file until it is over."""
+    """Read what is written into a file until the work is over."""
     with path.open() as file:
         while not over.wait(EVERY):
             for line in file:

@@ -1,4 +1,4 @@
-"""What seconds are measured by: retrainings in the sandbox, in turn with a submission's runs."""
+"""Measures seconds against retrainings in the sandbox, which alternate with the runs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from harness.run_store import TOGETHER
 from harness.runs import Runs
 from harness.submission import Submission, Verdict
 
-TURNS = 8  # of a submission's runs and of retrainings; fewer where there are few runs
-RUNS = 3  # retrainings one after another, at least: a second of a busy machine says little
+TURNS = 8  # of runs and of retrainings; fewer if there are few runs
+RUNS = 3  # retrainings one after another, at least: one second on a busy machine says little
 
 
 def yardstick(reference: Reference) -> tuple[Submission, float]:
@@ -33,7 +33,7 @@ def yardstick(reference: Reference) -> tuple[Submission, float]:
     -------
     submission : Submission
     factor : float
-        From the seconds of one of its runs to those of one retraining.
+        The seconds of one retraining over those of one of its runs.
     """
     recipe = reference.competition.training
     epochs = min(
@@ -53,35 +53,36 @@ def in_turn(
     at_once: int,
     folder: Path,
 ) -> tuple[Runs, np.ndarray]:
-    """The runs of a submission, and in turn with them retrainings.
+    """The runs of a submission, alternating with retrainings.
 
-    The time of a run depends on what runs beside it, and on the minute; so some retrainings, as
-    many at a time, follow each part of the runs. A machine that gets slower is slower for both.
+    The time of a run depends on what runs beside it, and changes from minute to minute. So some
+    retrainings, as many at a time, follow each part of the runs, and a machine that gets slower is
+    slower for both.
 
     Parameters
     ----------
     run : callable
-        Does the submission's runs until there are `count`, and gives all of them.
+        Does the submission's runs until there are `count`, `of` so many in the end, and gives them.
     perform : callable
-        `harness.runs.perform`, told what all runs of an evaluation share.
+        `harness.runs.perform`, with the arguments that all runs of an evaluation share.
     reference : Reference
     at_once : int
     folder : Path
-        Of the submission's runs; the retrainings' seconds are kept there, so that what was done
-        before is not done again.
+        Where the submission's runs are stored. The retrainings' seconds are kept there too, so that
+        nothing is repeated.
 
     Returns
     -------
     runs : Runs
     seconds : ndarray [m]
-        Of m retrainings; of none if an epoch breaks the limits of a run.
+        Those of m retrainings; empty if an epoch breaks the limits of a run.
     """
     path = folder / "retrainings.json"
     ends = _ends(reference.competition.evaluation.runs, at_once)
     each = at_once * math.ceil(RUNS / len(ends))
     loop, factor = yardstick(reference)
     for end in ends:
-        runs = run(count=end)
+        runs = run(count=end, of=ends[-1])
         kept = json.loads(path.read_text()) if path.exists() else {}
         if str(end) not in kept and [] not in kept.values():
             kept[str(end)] = [factor * s for s in _seconds(perform, loop, reference, each)]
@@ -92,7 +93,7 @@ def in_turn(
 
 
 def fraction_low(seconds: np.ndarray, retrainings: np.ndarray) -> float | None:
-    """The least part of a retraining that a run may take: the lower end of a 95 % interval.
+    """The lower end of the 95 % interval of a run's time over a retraining's.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def fraction_low(seconds: np.ndarray, retrainings: np.ndarray) -> float | None:
     Returns
     -------
     float or None
-        Of the ratio of both means, by the delta method; None for fewer than two retrainings.
+        For the ratio of the two means, by the delta method; None for fewer than two retrainings.
     """
     if len(retrainings) < 2:
         return None
@@ -130,7 +131,7 @@ def refuse_slow(fraction: float | None, limits: Limits) -> None:
 
 
 def _ends(count: int, at_once: int) -> list[int]:
-    """How many runs are done after each turn: whole batches, and one at least for each worker."""
+    """How many runs are done after each turn: whole batches, at least one run per worker."""
     size = TOGETHER * max(math.ceil(count / TURNS / TOGETHER), at_once)
     return [min(end, count) for end in range(size, count + size, size)]
 
@@ -138,7 +139,7 @@ def _ends(count: int, at_once: int) -> list[int]:
 def _seconds(
     perform: Callable[..., Runs], loop: Submission, reference: Reference, count: int
 ) -> list[float]:
-    """Of so many runs of the loop, or none if it breaks the limits."""
+    """The seconds of so many runs of the loop, or none if it breaks the limits."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             runs = perform(

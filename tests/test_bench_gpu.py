@@ -1,4 +1,4 @@
-"""The measurement of `make bench-gpu` runs through, on the CPU, at a size that says nothing."""
+"""The measurement of `make bench-gpu` runs through, on the CPU, at a size too small for figures."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""`make check`: what an evaluation would find, said after two runs."""
+"""`make check` says after two runs what an evaluation would find."""
 
 import shutil
 from dataclasses import replace

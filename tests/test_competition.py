@@ -1,4 +1,4 @@
-"""The competition's file: what is accepted, what is refused and in which words."""
+"""The competition's file: what is accepted, what is refused, and with which message."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,19 +31,19 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
     ("old", "new", "complaint"),
     [
         ("retain = 850", "retian = 850", "unknown key splits.retian; did you mean retain?"),
-        ("retain = 850", "", "splits.retain = 0 has to be positive"),
+        ("retain = 850", "", "splits.retain = 0 must be positive"),
         ("seed = 1\nepochs", "epochs", "training.seed is missing"),
-        ("retain = 850", "retain = -3", "splits.retain = -3 has to be positive"),
+        ("retain = 850", "retain = -3", "splits.retain = -3 must be positive"),
         ("retain = 850", "retain = 8.5", "splits.retain = 8.5 should be an int, or a share"),
         ("retain = 850", "published = true", "splits.validation and splits.published exclude"),
         ("retain = 850", "published = 1", "splits.published: expected bool, got int"),
         ("retain = 850", "retain = true", "splits.retain: expected int | float, got bool"),
-        ("count = 64", "count = 0", "splits.forget.count = 0 has to be positive"),
+        ("count = 64", "count = 0", "splits.forget.count = 0 must be positive"),
         ("start = 1560", "start = -1", "splits.forget.start = -1 cannot be negative"),
         ("count = 64", "share = 0.1", "splits.forget of kind 'block' takes count and start"),
         ("count = 64", 'count = 64\nkind = "random"', "of kind 'random' takes share; or count"),
         ("count = 64", 'count = 64\nkind = "best"', "splits.forget.kind = 'best' is none of block"),
-        ("start = 1560", 'share = 1.1\nkind = "random"', "splits.forget.share = 1.1 has to lie in"),
+        ("start = 1560", 'share = 1.1\nkind = "random"', "splits.forget.share = 1.1 must lie in"),
         (
             "[training]",
             '[training]\noptimizer = "lbfgs"',
@@ -64,7 +64,7 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
             "seconds = 60\nover_limit = 1",
             "evaluation.limits.over_limit: expected str, got int",
         ),
-        ("learning_rate = 1e-2", "learning_rate = nan", "training.learning_rate = nan has to be"),
+        ("learning_rate = 1e-2", "learning_rate = nan", "training.learning_rate = nan must be"),
         (
             "start = 1560",
             'kind = "indices"\nindices = [1, 2.5]',

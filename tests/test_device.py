@@ -1,4 +1,4 @@
-"""As many models at a time as the memory holds, and a clear word where it holds not one."""
+"""As many models at a time as memory holds, and a clear message if it does not hold one."""
 
 import pytest
 import torch

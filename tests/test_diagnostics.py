@@ -1,4 +1,4 @@
-"""Every flag: a submission that raises it, and one that comes near and does not."""
+"""Every flag: a submission that raises it, and one that comes close and does not."""
 
 from dataclasses import replace
 

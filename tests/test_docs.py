@@ -1,4 +1,4 @@
-"""What the documents tell a reader to type can be typed, and what they link to is there."""
+"""Readers can type what the documents say, and their links lead somewhere."""
 
 import importlib.util
 import re

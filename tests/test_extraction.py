@@ -1,4 +1,4 @@
-"""Notebooks and scripts: the submission is taken, the driver is not, what is unclear is said."""
+"""Notebooks and scripts: the submission is taken, not its driver; unclear files get a message."""
 
 import json
 import textwrap
@@ -241,7 +241,7 @@ def test_a_script_exported_from_a_notebook_is_left_its_lines():
         "unlearning = torch.no_grad()(unlearning)\n",
         "try:\n    import tqdm\nexcept ImportError:\n    raise\n",
         "for rate in (1, 2):\n    unlearning(rate, 2, 3, 4)\n",  # unclear
-        "x = None\ndef unlearning(a, b, c, d):\n    return x\n"  # prepare() binds it anew
+        "x = None\ndef unlearning(a, b, c, d):\n    return x\n"  # prepare() binds it again
         "def prepare():\n    global x\n    x = 1\nprepare()\nunlearning(1, 2, 3, 4)\n",
         "def unlearning(a, b, c, d):\n    return x\n"  # nobody seems to bind x
         "def prepare():\n    global x\n    x = 1\nprepare()\nunlearning(1, 2, 3, 4)\n",

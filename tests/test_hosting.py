@@ -10,7 +10,7 @@ from harness.__main__ import main
 from harness.data.notices import tell
 from tests.data.files import save_image
 
-CLASSES, IMAGES = ("ants", "bees"), 21
+CLASSES, IMAGES = ("ants", "bees"), 41
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def test_a_folder_becomes_a_competition_with_its_cost(folder, capsys):
     found = data.load(made.dataset, made.splits, made.data)
     assert made.splits.forget.kind == "identities"
     sizes = {name: len(getattr(found, name)["label"]) for name in ("retain", "forget", "test")}
-    assert sizes == {"retain": 32, "forget": 2, "test": 4}
-    assert "42 of 2 classes: 32 retain, 2 forget, 4 validation, 4 test" in said
+    assert sizes == {"retain": 48, "forget": 4, "test": 9}
+    assert "82 of 2 classes: 48 retain, 4 forget, 21 validation, 9 test" in said
     models, steps, milliseconds = re.search(r"(\d+) models x (\d+) steps x (\S+) ms", said).groups()  # type: ignore[union-attr]
     assert (int(models), int(steps)) == (1 + 2 * 512, 30)
     assert float(milliseconds) > 0
@@ -53,7 +53,7 @@ def test_a_half_filled_table_of_a_spreadsheet_and_strays_are_no_hindrance(folder
     (folder / "identities.csv").write_bytes(text.encode("cp1252"))
     (folder / ".DS_Store").touch()
     assert main(["competition", "my-cup", str(folder)]) == 0
-    assert caplog.messages[0] == "my images: passed over 1 .DS_Store"
+    assert caplog.messages[0] == "my images: skipped 1 .DS_Store"
     assert "identities.csv is not UTF-8: read as Windows-1252" in caplog.messages[1]
     made = competition.load("my-cup")
     people = data.read(made.dataset, made.data)["person_id"]
@@ -63,11 +63,11 @@ def test_a_half_filled_table_of_a_spreadsheet_and_strays_are_no_hindrance(folder
 def test_without_identities_the_forget_set_is_drawn(folder):
     assert main(["competition", "mine", str(folder)]) == 0
     made = competition.load("mine")
-    assert (made.splits.forget.kind, made.splits.forget.count) == ("random", 2)
+    assert (made.splits.forget.kind, made.splits.forget.count) == ("random", 4)
 
 
 def test_no_epoch_ends_with_a_batch_of_one_image(folder):
-    for i in range(IMAGES, IMAGES + 43):
+    for i in range(IMAGES, IMAGES + 31):
         save_image(folder / f"ants/{i}.png", size=(9, 8), seed=i)
     assert main(["competition", "mine", str(folder)]) == 0
     made = competition.load("mine")
@@ -79,9 +79,9 @@ def test_no_epoch_ends_with_a_batch_of_one_image(folder):
 @pytest.mark.parametrize(
     ("name", "mistake", "said"),
     [
-        ("digits", lambda folder: None, "digits.toml is there already"),
+        ("digits", lambda folder: None, "digits.toml exists already"),
         ("mine", lambda folder: (folder / "cats").mkdir(), "no image in my images/cats"),
-        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "ants/0.png: it is no im"),
+        ("mine", lambda folder: (folder / "ants/0.png").write_text("x"), "0.png: it is not an"),
         (
             "mine",
             lambda folder: persons(folder, images_each=IMAGES),

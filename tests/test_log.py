@@ -1,4 +1,4 @@
-"""The log: what runs print has an end, what the harness notes does not."""
+"""The log: what runs print is cut, what the harness notes is not."""
 
 from harness import log
 from harness.text import quoted

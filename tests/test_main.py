@@ -1,4 +1,4 @@
-"""The command line: help, names that are nearly right, new submissions, JSON."""
+"""The command line: help, misspelled names, new submissions, JSON."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_a_new_submission_is_the_template_and_never_overwrites(tmp_path, monkeyp
     assert Path("submissions/mine.py").read_bytes() == template
     Path("submissions/mine.py").write_text("my work")
     assert main(["new", "mine"]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert Path("submissions/mine.py").read_text() == "my work"
     assert main(["new", "my-idea"]) == 0
     assert Path("submissions/my-idea.py").read_bytes() == template
@@ -102,14 +102,15 @@ def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
 def test_a_dry_run_says_what_a_reference_costs_and_keeps_nothing(
     tmp_path, monkeypatch, capsys, kind
 ):
-    text = f'extends = "digits"\n[splits]\nforget = {{ kind = "{kind}", count = 64 }}\n'
-    Path(tmp_path / "mine.toml").write_text(text)
+    text = Path("reference/digits.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text.replace("start = 1560", f'kind = "{kind}"'))
     monkeypatch.chdir(tmp_path)
     assert main(["reference", "--competition", "mine.toml", "--runs", "64", "--dry-run"]) == 0
-    reference, submission = capsys.readouterr().out.splitlines()
+    reference, submission, look = capsys.readouterr().out.splitlines()
     models = {"random": 129, "memorised": 161}[kind]  # 64 on half of the data cost as 32
     assert reference.startswith(f"reference: {models} models x 168 steps x ")
     assert submission.startswith("each submission: 64 runs of at most 20% of a retraining")
+    assert look.startswith("for a first look, --runs 32: about ")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
 
 
@@ -174,7 +175,7 @@ def test_without_standard_streams_no_other_file_takes_their_place(harness, tmp_p
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_a_terminal_shows_what_it_can(harness, tmp_path, encoding):
     row = {"submission": "Zoë-Ω", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
-    leaderboard.write_row(tmp_path / "results/digits/Zoë", row)
+    leaderboard.write_row(tmp_path / "results/digits/submissions/Zoë", row)
     leaderboard.update(tmp_path / "results/digits", "k")
     done = harness("leaderboard", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")
@@ -185,7 +186,7 @@ def test_a_terminal_shows_what_it_can(harness, tmp_path, encoding):
 @pytest.mark.parametrize("verb", ["leaderboard", "leaderboard --json"])
 def test_a_leaderboard_that_a_spreadsheet_saved_is_made_again(harness, tmp_path, encoding, verb):
     row = {"submission": "Zoë", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
-    leaderboard.write_row(tmp_path / "results/digits/Zoë", row)
+    leaderboard.write_row(tmp_path / "results/digits/submissions/Zoë", row)
     path = tmp_path / "results/digits/leaderboard.csv"
     leaderboard.update(path.parent, "k")
     before, printed = path.read_bytes(), harness(verb).stdout

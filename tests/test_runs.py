@@ -7,7 +7,7 @@ from joblib import cpu_count
 from harness import submission as submissions
 from harness.run_store import TOGETHER, RunStore
 from harness.runs import Runs, perform, read, seed
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.store import Store
 from harness.submission import Verdict
 from tests.small import small_competition
@@ -26,13 +26,13 @@ COUNT = TOGETHER + 4
 @pytest.fixture(scope="module")
 def setting(trained):
     reference, observer = small_competition(trained)
-    with WarmParent(reference.inputs) as parent:
-        yield reference, observer, parent
+    with Zygote(reference.inputs) as zygote:
+        yield reference, observer, zygote
 
 
 @pytest.fixture
 def run(setting, tmp_path):
-    reference, observer, parent = setting
+    reference, observer, zygote = setting
 
     def run(
         source: str,
@@ -46,7 +46,7 @@ def run(setting, tmp_path):
         own = reference.competition.evaluation.limits
         return perform(
             submissions.read(path),
-            parent,
+            zygote,
             observer,
             type(own)(**(vars(own) | limits)),
             count,

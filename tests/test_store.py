@@ -156,3 +156,8 @@ def test_a_secret_is_made_once_and_for_its_owner_alone(tmp_path):
     assert secret(path) == first
     assert path.stat().st_mode & 0o777 == 0o600
     assert secret(tmp_path / "other/secret") != first
+
+
+def test_a_file_is_private_from_its_first_byte(tmp_path):
+    write(tmp_path / "private", b"x", mode=0o600)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""Reading a submission: what can be told from the file alone, in words that help."""
+"""Reading a submission: what the file alone shows, with messages that help."""
 
 import pickle
 import sys
@@ -107,3 +107,11 @@ def test_third_party_imports_are_named_wherever_they_stand(tmp_path):
         "    from sklearn.linear_model import LogisticRegression\n"
     )
     assert read(write(tmp_path, source)).imports == ("sklearn.linear_model", "torch.nn")
+
+
+def test_the_competition_says_how_much_python_it_takes(tmp_path):
+    source = "def unlearning(net, r, f, v): pass\n" + f"# {'x' * 1000}\n" * 10
+    path = write(tmp_path, source)
+    assert read(path, largest_kb=10).source
+    with pytest.raises(Verdict, match=r"mine.py has 10,\d\d\d bytes of Python; .* at most 9,216 "):
+        read(path, largest_kb=9)

@@ -1,6 +1,6 @@
-"""Our own datasets and models pass the checks for everyone's; what breaks a rule does not.
+"""Our own datasets and models pass the public checks; those that break a rule do not.
 
-Also: a package that is installed beside the harness is found by being there.
+Also: the harness finds the plugins of an installed package.
 """
 
 import subprocess
@@ -61,9 +61,9 @@ GOOD = {
         ({"image": GOOD["image"] + np.float32("nan")}, "not finite"),
         ({"age": np.zeros((4, 2), int)}, "age has not one value"),
         ({"label": GOOD["label"].astype(np.int32)}, "label is not int64"),
-        ({"label": np.zeros(4, int)}, "one class only"),
+        ({"label": np.zeros(4, int)}, "only one class"),
         ({"image_id": np.array([0, 1, 1, 2])}, "image_id is given twice"),
-        ({"part": np.array([0, 1, 2, 3])}, "a part is none of"),
+        ({"part": np.array([0, 1, 2, 3])}, "a part is not TRAIN"),
     ],
 )
 def test_a_dataset_that_breaks_a_rule_is_found_out(change, complaint):
@@ -115,7 +115,7 @@ class Idle(torch.nn.Linear):
     ("model", "complaint"),
     [
         ("Mixing", "depend on its batch"),
-        ("Forgetful", "do not tell it all"),
+        ("Forgetful", "leave something out"),
         ("Idle", "no gradient reaches spare"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What strangers wrote: nothing hides in it, nothing of it passes for ours, and it has an end."""
+"""Strangers' text: nothing hides in it, nothing in it passes for ours, its length is bounded."""
 
 import pytest
 

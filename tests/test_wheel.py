@@ -1,4 +1,4 @@
-"""The wheel: one package, with all that it needs, and nothing of what was computed here."""
+"""The wheel: one package with all that it needs, and nothing that was computed here."""
 
 import os
 import subprocess

@@ -12,7 +12,7 @@ from harness.competition import OVER_LIMIT, Limits
 from harness.reference import plain_loop
 from harness.reference.training import as_plain
 from harness.runs import Runs, perform
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.submission import Verdict
 from harness.yardstick import fraction_low, in_turn, refuse_slow, yardstick
 from tests.small import small_competition
@@ -23,8 +23,8 @@ RUNS = 32  # of the small competition: two turns of 16, with two retrainings eac
 @pytest.fixture(scope="module")
 def setting(trained):
     reference, observer = small_competition(trained)
-    with WarmParent(reference.inputs) as parent:
-        yield reference, partial(perform, parent=parent, observer=observer)
+    with Zygote(reference.inputs) as zygote:
+        yield reference, partial(perform, zygote=zygote, observer=observer)
 
 
 def with_training(reference, **changes):
@@ -86,14 +86,14 @@ def test_runs_and_retrainings_take_turns_and_are_done_once(setting, tmp_path):
     order: list[int | str] = []
     pools = []
 
-    def until(count: int) -> Runs:
+    def until(count: int, of: int) -> Runs:
         order.append(count)
         return run(
             yardstick(reference)[0],  # as good a submission as any
             limits=reference.competition.evaluation.limits,
             count=count,
             folder=tmp_path,
-            key="k",
+            key=b"k",
             progress=False,
         )
 
@@ -129,7 +129,7 @@ def test_limits_too_tight_for_an_epoch_leave_it_unknown_and_are_tried_once(setti
         tries.append(args)
         return run(*args, **kwargs)
 
-    _, seconds = in_turn(lambda count: None, counted, tight, 1, tmp_path)  # type: ignore[arg-type]
+    _, seconds = in_turn(lambda count, of: None, counted, tight, 1, tmp_path)  # type: ignore[arg-type]
     assert seconds.size == 0
     assert len(tries) == 1
     assert json.loads((tmp_path / "retrainings.json").read_text()) == {"16": []}

@@ -24,7 +24,7 @@ from harness.tables import bind
 
 __all__ = ["Columns", "bind", "check", "checksum", "trainable"]
 
-# Each returns `image`, `label` and `image_id`, perhaps `person_id` and `age`, and perhaps `part`,
+# Each returns `image`, `label` and `image_id`; perhaps `person_id` and `age`; and perhaps `part`,
 # which says how its publishers divided it.
 DATASETS: dict[str, Callable[..., Columns]] = {
     "casia_surf": casia_surf,
@@ -46,11 +46,11 @@ class Data:
     ----------
     retain, forget, validation, test : dict of ndarray
         `image` [n, channels, height, width] float32, `label` [n] int64, `image_id` [n] int64,
-        and what else the dataset has, one row an example.
+        and what else the dataset has, one row per example.
     classes : int
         Number of classes.
     checksum : str
-        SHA-256 of the whole dataset, and of the forget set if splits do not say which it is.
+        SHA-256 of the whole dataset, and of the forget set if the splits alone do not fix it.
     """
 
     retain: Columns
@@ -62,7 +62,7 @@ class Data:
 
     @property
     def train(self) -> Columns:
-        """Retain and forget set together: what the original model was trained on."""
+        """Retain and forget set together: the original model's training set."""
         return {
             name: np.concatenate([self.retain[name], self.forget[name]]) for name in self.retain
         }
@@ -79,7 +79,7 @@ def divide(columns: Columns, splits: Splits) -> Data:
     Parameters
     ----------
     columns : dict of ndarray
-        As `read` returns them; with `memorisation` [n] for a forget set of the most memorised.
+        As `read` returns them; `memorisation` [n] too for a forget set of the most memorised.
     splits : Splits
 
     Raises
@@ -92,15 +92,15 @@ def divide(columns: Columns, splits: Splits) -> Data:
     rows = members(columns, splits)
     if len(rows["forget"]) < 2:
         raise CompetitionError(
-            f"the forget set has {len(rows['forget'])} example; it takes two, and some dozens to "
-            "tell methods apart: give splits.forget more"
+            f"the forget set has {len(rows['forget'])} example; two are needed, and some dozens "
+            "to tell methods apart: make splits.forget larger"
         )
     if len(rows["validation"]) < LEAST_VALIDATION:
         raise CompetitionError(
-            f"there are {len(rows['validation'])} validation images; confidences are calibrated on "
-            f"them, which takes at least {LEAST_VALIDATION}: raise splits.validation"
+            f"there are {len(rows['validation'])} validation images; calibrating confidences "
+            f"takes at least {LEAST_VALIDATION}: raise splits.validation"
         )
-    # Indices may stand in a file, which can change, and what is memorised is an estimate.
+    # Indices may come from a file, which can change; memorisation is an estimate.
     follows = splits.forget.kind not in ("indices", "memorised")
     shown = {name: column for name, column in columns.items() if name != "memorisation"}
     total = checksum(shown if follows else shown | {"forget": rows["forget"]})
@@ -121,15 +121,15 @@ def read(dataset: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> C
     Parameters
     ----------
     dataset : str
-        A name in `DATASETS`, or one that an installed package has registered as an entry point
-        of the group `harness.datasets`.
+        A name in `DATASETS`, or one that an installed package registers as an entry point of the
+        group `harness.datasets`.
     arguments : mapping of str to value
-        What that dataset takes.
+        The dataset's own.
 
     Returns
     -------
     dict of ndarray
-        One row an example.
+        One row per example.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def read(dataset: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> C
 
 
 def _found(dataset: str) -> Callable[..., Columns]:
-    """The function of a dataset: one of ours, or of any package that is installed beside us."""
+    """The function of a dataset: one of ours, or one from any installed package."""
     if dataset in DATASETS:
         return DATASETS[dataset]
     others = {entry.name: entry for entry in entry_points(group="harness.datasets")}

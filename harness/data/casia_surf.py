@@ -21,7 +21,7 @@ def casia_surf(folder: str, size: Positive = 32) -> Columns:
     Parameters
     ----------
     folder : str
-        Holds `Age_Gender.txt`, a line "person age gender" each, and `WBackground/`, with
+        Holds `Age_Gender.txt`, with lines "person age gender", and `WBackground/`, with
         `<person>/real.rssdk/color/*.jpg` directly in it or one folder deeper.
     size : int
         Height and width in pixels.
@@ -59,7 +59,7 @@ def casia_surf(folder: str, size: Positive = 32) -> Columns:
     }
 
 
-_WHERE = "CASIA-SURF is given out by its authors under a licence; unpack it into that folder"
+_WHERE = "the authors of CASIA-SURF give it out under a licence; unpack it into that folder"
 
 
 def _ages(path: Path) -> dict[str, int]:
@@ -73,7 +73,7 @@ def _ages(path: Path) -> dict[str, int]:
             continue
         if len(words) != 3 or not words[1].isdecimal() or words[0] in ages:
             raise CompetitionError(
-                f"{path}, line {number}: {line!r} should be 'person age gender', once a person"
+                f"{path}, line {number}: {line!r} should be 'person age gender', once per person"
             )
         ages[words[0]] = int(words[1])
     if not ages:

@@ -10,7 +10,7 @@ from harness.competition import CompetitionError
 from harness.data.columns import TEST, TRAIN, VALIDATION, Columns
 
 _MEAN, _STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)  # the starting kit's
-_SEED = 42  # with which it halves the official test set into test and validation set
+_SEED = 42  # with it the kit halves the official test set into test and validation set
 
 
 def cifar10(folder: str) -> Columns:
@@ -19,7 +19,7 @@ def cifar10(folder: str) -> Columns:
     Parameters
     ----------
     folder : str
-        Holds `cifar-10-batches-py/`, or `cifar-10-python.tar.gz`; where it does not, torchvision
+        Holds `cifar-10-batches-py/` or `cifar-10-python.tar.gz`. If it holds neither, torchvision
         downloads the latter. Every file is compared with the MD5 sum that torchvision knows.
 
     Raises

@@ -1,4 +1,4 @@
-"""What a dataset is: named columns, one row an example; their check and their checksum."""
+"""A dataset is named columns, one row per example: their check and their checksum."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from msgspec import Meta
 from harness.competition import CompetitionError
 
 Columns = dict[str, np.ndarray]
-Positive = Annotated[int, Meta(ge=1)]  # what a dataset's argument may be restricted to
+Positive = Annotated[int, Meta(ge=1)]  # a type for a dataset's arguments
 
-# Values of a column `part`, in which a dataset says how its publishers divided it.
+# Values of the column `part`, which says how the dataset's publishers divided it.
 TRAIN, VALIDATION, TEST = range(3)
 
 
@@ -28,7 +28,7 @@ def check(columns: Columns) -> int:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{length} of {name}" for name, length in lengths.items())
-        raise CompetitionError(f"the data does not fit together: {shown}; get it anew")
+        raise CompetitionError(f"the data does not fit together: {shown}; get it again")
     images = np.bincount(columns["label"])
     if absent := np.flatnonzero(images == 0).tolist():
         raise CompetitionError(

@@ -16,12 +16,12 @@ from torchvision.datasets import FashionMNIST
 
 from harness.competition import CompetitionError
 from harness.data.cifar10 import halved
-from harness.data.columns import TRAIN, Columns
+from harness.data.columns import TRAIN, Columns, Positive
 
 PACKAGE = Path("/usr/share/datasets/fashion-mnist")  # of Debian's dataset-fashion-mnist
 SIDE, COUNT = 28, 70_000
-# SHA-256 of the unpacked files. torchvision knows sums of the packed ones only, and Debian leaves
-# name and time out of those.
+# SHA-256 of the unpacked files. torchvision only knows sums of the packed ones, and Debian packs
+# them without name and time.
 SUMS = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -34,27 +34,29 @@ _MENDED = (
 )
 
 
-def fashion_mnist(folder: str, size: int = SIDE, channels: int = 1, images: int = COUNT) -> Columns:
+def fashion_mnist(
+    folder: str, size: Positive = SIDE, channels: Positive = 1, images: Positive = COUNT
+) -> Columns:
     """Grey images of clothes in [0, 1]: the 60,000 for training, then the 10,000 for tests.
 
     Parameters
     ----------
     folder : str
-        Holds the four files, packed or not, in itself or where torchvision downloads them to,
-        `FashionMNIST/raw`. If it has none of them they are read from Debian's package
-        `dataset-fashion-mnist`, and downloaded into it where that is not installed.
+        Holds the four files, packed or not, directly or in `FashionMNIST/raw`, where torchvision
+        puts them. If it has none, they are read from Debian's package `dataset-fashion-mnist`. If
+        that is not installed, they are downloaded into the folder.
     size : int
         Height and width in pixels: below 28 an image is averaged over areas, above it is padded.
     channels : int
-        How many times each image stands on top of itself.
+        How often the grey image is repeated as a channel.
     images : int
-        Take the first so many. All of them have a published division, with the test images halved
-        into validation and test set as the challenge's starting kit halves CIFAR-10's.
+        Take only the first ones. The whole dataset has a published division; its test images are
+        halved into validation and test set as the challenge's starting kit halves CIFAR-10's.
 
     Raises
     ------
     CompetitionError
-        If a file is missing, damaged or another one, or none can be downloaded.
+        If a file is missing, damaged or not the original, or none can be downloaded.
     """
     if images > COUNT:
         raise CompetitionError(f"data.images = {images}: Fashion-MNIST has {COUNT}")
@@ -78,7 +80,7 @@ def fashion_mnist(folder: str, size: int = SIDE, channels: int = 1, images: int 
 
 
 def _place(folder: Path) -> Path:
-    """Where the files lie, after a download if there is no other way."""
+    """The folder of the files, after a download if there is no other way."""
     raw = folder / "FashionMNIST" / "raw"
     for place in (raw, folder, PACKAGE):
         if any((place / f"{name}{packed}").is_file() for name in SUMS for packed in ("", ".gz")):
@@ -94,7 +96,7 @@ def _place(folder: Path) -> Path:
 
 
 def _content(place: Path, name: str, folder: str) -> bytes:
-    """The unpacked file, of the right sum."""
+    """The unpacked file, if its sum is right."""
     path = place / name
     if not path.is_file():
         path = place / f"{name}.gz"
@@ -117,7 +119,7 @@ def _content(place: Path, name: str, folder: str) -> bytes:
 def _resized(images: Tensor, size: int) -> Tensor:
     """[n, 28, 28] in bytes, to [n, size, size] in [0, 1]."""
     if size < SIDE:
-        # Sums of whole numbers are exact, so that machines do not differ in rounding.
+        # Sums of whole numbers are exact, so machines do not differ in rounding.
         return interpolate(images[:, None].float(), size, mode="area")[:, 0] / 255
     before = (size - SIDE) // 2
     after = size - SIDE - before

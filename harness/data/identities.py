@@ -1,4 +1,4 @@
-"""Who is on which image: a table as spreadsheets write it, read so that nobody counts as two."""
+"""Reads who is on which image from a spreadsheet's table, so that nobody counts as two."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _NEEDED = ("file", "identity")
 
 
 def identities(table: Path, files: Sequence[str], *, exact: bool = False) -> np.ndarray:
-    """The number of each file's identity, in the order of their names; then those unknown.
+    """The number of each file's identity: first by the order of names, then the unknown ones.
 
     Parameters
     ----------
     table : Path
         A CSV with the columns `file` and `identity`, in UTF-8, UTF-16 or Windows-1252, separated
-        by commas, semicolons or tabs. An identity "unknown" is somebody of whom there is no
-        other image.
+        by commas, semicolons or tabs. Each "unknown" identity is somebody who is on no other
+        image.
     files : sequence of str
         Each has one row.
     exact : bool
-        Whether identities that are alike but for case, width, leading zeros or spaces are
-        different persons.
+        Whether identities that differ only in case, width, leading zeros or spaces are different
+        persons.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def identities(table: Path, files: Sequence[str], *, exact: bool = False) -> np.
         )
     if not exact:
         _refuse_alike(table, set(known.values()))
-    # Somebody of whom there is no other image is named as their image is, after all names.
+    # An unknown person gets the name of their image, after all other names.
     persons = [
         (known[file] == UNKNOWN, file if known[file] == UNKNOWN else known[file]) for file in names
     ]
@@ -74,12 +74,12 @@ def _rows(table: Path) -> list[tuple[str, str]]:
         columns = [name.strip().lower() for name in next(rows, [])]
         if not set(_NEEDED) <= set(columns):
             raise CompetitionError(
-                f"{table} needs the columns file,identity in its first row, which is {header!r}"
+                f"{table} needs the columns file,identity in its first row; that row is {header!r}"
             )
         places = [columns.index(name) for name in _NEEDED]
         found = [[(row[i] if i < len(row) else "") for i in places] for row in rows if row]
     except csv.Error as error:
-        raise CompetitionError(f"{table} is no CSV: {error}") from None
+        raise CompetitionError(f"{table} is not a CSV: {error}") from None
     return [
         (_file(file), _identity(identity))
         for file, identity in found
@@ -101,7 +101,7 @@ def _text(table: Path) -> str:
         except UnicodeDecodeError:
             continue
         if encoding == "cp1252":
-            tell(f"{table} is not UTF-8: read as Windows-1252; if names look wrong, save it anew")
+            tell(f"{table} is not UTF-8: read as Windows-1252; if names look odd, save it as UTF-8")
         return text
     raise CompetitionError(
         f"{table} is neither UTF-8, UTF-16 nor Windows-1252: save it as 'CSV UTF-8'"
@@ -109,7 +109,7 @@ def _text(table: Path) -> str:
 
 
 def _file(name: str) -> str:
-    """A file's name as the table and the disk may both spell it."""
+    """A file's name in one spelling for table and disk."""
     return unicodedata.normalize("NFC", name.strip().replace("\\", "/")).removeprefix("./")
 
 

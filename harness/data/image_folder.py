@@ -1,4 +1,4 @@
-"""Anyone's own images: one folder a class, and perhaps a table of who is on them."""
+"""Anyone's own images: one folder per class, and perhaps a table of who is on them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ SHOWN = 5  # of a long list
 
 
 def image_folder(folder: str, size: Positive, exact_identities: bool = False) -> Columns:
-    """Images in [0, 1], labelled by the folder that they lie in, in the order of its name.
+    """Images in [0, 1], labelled by their folder, in the order of the folders' names.
 
-    What is no image, and what systems leave behind (`.DS_Store`, `__MACOSX`, `@eaDir`, whatever
-    begins with a dot), is passed over and counted; equal images are reported.
+    Files that are not images, and what systems leave behind (`.DS_Store`, `__MACOSX`, `@eaDir`,
+    names that begin with a dot), are skipped and counted. Equal images are reported.
 
     Parameters
     ----------
     folder : str
-        Holds one folder a class, with images at any depth; folders may be links. A file
+        Holds one folder per class, with images at any depth; folders may be links. A file
         `identities.csv` with the columns `file` (as in "cats/1.jpg") and `identity` (any text;
         "unknown" is someone else on each image) adds a column `person_id`.
     size : int
         Height and width in pixels, to which the images are resized.
     exact_identities : bool
         Whether identities that differ only in case, width, leading zeros or spaces are different
-        persons; where this is not stated, such a table is refused.
+        persons. By default such a table is refused.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def image_folder(folder: str, size: Positive, exact_identities: bool = False) ->
     """
     root = Path(folder)
     if not root.is_dir():
-        raise CompetitionError(f"there is no folder {root}; put one folder of images a class there")
+        raise CompetitionError(f"there is no folder {root}; put a folder of images per class there")
     skipped: Counter[str] = Counter()
     classes, others = _parted(_entries(root, skipped))
     skipped.update(f"*{path.suffix}" for path in others if path.name != TABLE)
@@ -54,7 +54,7 @@ def image_folder(folder: str, size: Positive, exact_identities: bool = False) ->
         empty = next((c for c, paths in zip(classes, found, strict=True) if not paths), root)
         raise CompetitionError(f"there is no image in {empty}; add some, or remove the folder")
     if skipped:
-        tell(f"{root}: passed over {_listed(f'{n} {what}' for what, n in skipped.most_common())}")
+        tell(f"{root}: skipped {_listed(f'{n} {what}' for what, n in skipped.most_common())}")
     paths = [path for own in found for path in own]
     names = [path.relative_to(root).as_posix() for path in paths]
     columns = {
@@ -70,7 +70,7 @@ def image_folder(folder: str, size: Positive, exact_identities: bool = False) ->
 
 
 def _entries(folder: Path, skipped: Counter[str]) -> list[Path]:
-    """What lies in a folder, by name, without what a system left there."""
+    """The entries of a folder, by name, without what a system left there."""
     own = sorted(folder.iterdir())
     strays = [path for path in own if path.name.startswith(".") or path.name in STRAYS]
     skipped.update("._*" if path.name.startswith("._") else path.name for path in strays)
@@ -78,13 +78,13 @@ def _entries(folder: Path, skipped: Counter[str]) -> list[Path]:
 
 
 def _parted(paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Folders, and what is none."""
+    """Folders, and the other entries."""
     folders = [path for path in paths if path.is_dir()]
     return folders, [path for path in paths if path not in folders]
 
 
 def _files(folder: Path, skipped: Counter[str], above: frozenset[Path] = frozenset()) -> list[Path]:
-    """All files below a folder, also in linked ones; none twice where links go round in a ring."""
+    """All files below a folder, linked folders included; none twice, even if links form a ring."""
     real = folder.resolve()
     if real in above:
         return []
@@ -101,7 +101,7 @@ def _is_image(path: Path, skipped: Counter[str]) -> bool:
 
 
 def _tell_copies(root: Path, names: list[str], columns: Columns) -> None:
-    """Equal images, by their names: they stay in one split, and are a slip where labels differ."""
+    """Report equal images: they stay in one split, and a label is wrong if theirs differ."""
     groups = copies(columns["image"])
     pairs = [(first, own) for own, first in enumerate(groups.tolist()) if first != own]
     if not pairs:

@@ -1,4 +1,4 @@
-"""Image files, whatever their format, mode and size, as one array."""
+"""Reads image files of any format, mode and size into one array."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 
 from harness.competition import CompetitionError
 
-# Pillow's names of the formats that are read, whatever a file's suffix says. Not those of its
-# that call other programs, as EPS does, and none of documents, films and measurements.
+# Pillow's names of the formats that are read, whatever a file's suffix says. Formats that call
+# other programs, such as EPS, are left out, and so are documents, films and measurements.
 Image.init()
 FORMATS = tuple(
     name
@@ -31,7 +31,7 @@ class _Unclear(Exception):
 
 
 def suffixes() -> frozenset[str]:
-    """What the names of such files end in, in lower case, with the dot."""
+    """The suffixes of such files, in lower case, with the dot."""
     known = Image.registered_extensions()
     return frozenset(suffix for suffix, name in known.items() if name in FORMATS)
 
@@ -39,9 +39,9 @@ def suffixes() -> frozenset[str]:
 def read_images(paths: Sequence[Path], size: int) -> np.ndarray:
     """The images in RGB, upright, resized to a square.
 
-    Grey of 16 bits is scaled by its range, not cut to 8; what a camera turned is turned back, as
-    every viewer does; what is transparent shows a white background; of several frames or pages
-    the first counts.
+    As in a viewer, images that a camera turned are turned back, and transparent parts are white.
+    Grey of 16 bits is scaled by its range, not cut to 8. Only the first of several frames or pages
+    counts.
 
     Returns
     -------
@@ -51,11 +51,11 @@ def read_images(paths: Sequence[Path], size: int) -> np.ndarray:
     Raises
     ------
     CompetitionError
-        If files are no images, are cut short, are too large to be safe, or hold numbers of no
-        known range; it names all of them.
+        If files are not images, are cut short, are too large to be safe, or hold numbers of
+        unknown range; it names all of them.
     """
     with ThreadPoolExecutor() as threads, warnings.catch_warnings():
-        # Half the size that Pillow refuses; what it reads is all right.
+        # Pillow warns at half the size that it refuses; what it reads is all right.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         found = list(threads.map(lambda path: _read(path, size), paths))
     odd = [f"{path}: {f}" for path, f in zip(paths, found, strict=True) if isinstance(f, str)]
@@ -78,7 +78,7 @@ def _read(path: Path, size: int) -> np.ndarray | str:
     except _Unclear as error:
         return str(error)
     except Exception as error:  # a damaged file makes Pillow's readers raise anything
-        return f"it is no image, or damaged ({error})"
+        return f"it is not an image, or damaged ({error})"
     pixels = np.asarray(small, np.float32) / np.float32(255)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
@@ -90,7 +90,7 @@ def _colour(image: Image.Image, kind: str | None) -> Image.Image:
         return Image.fromarray(np.asarray(image, np.float32) / np.float32(257))
     if image.mode in ("I", "F"):
         raise _Unclear(
-            "its pixels are 32-bit numbers, and do not say which is white; save it "
+            "its pixels are 32-bit numbers that do not say which one is white; save it "
             "with 8 or 16 bits"
         )
     if image.has_transparency_data:

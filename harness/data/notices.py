@@ -1,4 +1,4 @@
-"""What a host should know of the data, although nothing stops: said once, to stderr or a log."""
+"""Tells a host about the data without stopping: once, to stderr or a log."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import logging
 
 @functools.cache
 def tell(text: str) -> None:
-    """Log a warning, the same only once in a process, however often its data is read."""
+    """Log a warning once per process, however often the data is read."""
     logging.getLogger("harness").warning(text)

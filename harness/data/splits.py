@@ -1,4 +1,4 @@
-"""Which examples are forget, retain, validation and test set."""
+"""Decides which examples are forget, retain, validation and test set."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
     Parameters
     ----------
     columns : dict of ndarray
-        With `person_id`, no person of the forget set is in the retain set, and none is in two
-        splits except where the publishers of the data have put one there. Equal images are
-        treated as images of one person; the forget set takes the copies of what is in it.
+        With `person_id`, no person of the forget set is in the retain set, and no person is in two
+        splits unless the publishers of the data divided them so. Equal images count as images of
+        one person; the forget set takes the copies of its images.
     splits : Splits
 
     Raises
@@ -39,8 +39,8 @@ def members(columns: Columns, splits: Splits) -> dict[str, np.ndarray]:
     chosen, forget = forget, rows[np.isin(identity[rows], identity[forget])]
     if len(forget) > len(chosen):
         tell(
-            f"the forget set has {len(forget) - len(chosen)} images more: copies of those in it, "
-            "and who else is on them"
+            f"the forget set gets {len(forget) - len(chosen)} more images: copies of its own, "
+            "and other images of the persons on them"
         )
     others = np.setdiff1d(rows, forget)
     if splits.published:
@@ -59,7 +59,7 @@ def trainable(columns: Columns, splits: Splits) -> np.ndarray:
     Raises
     ------
     CompetitionError
-        If the dataset should have been divided by its publishers, and was not.
+        If the splits ask for the publishers' division and there is none.
     """
     if not splits.published:
         return np.arange(len(columns["label"]))
@@ -74,7 +74,7 @@ def trainable(columns: Columns, splits: Splits) -> np.ndarray:
 def _forget(columns: Columns, rows: np.ndarray, splits: Splits) -> np.ndarray:
     """The rows to forget, of those that may be, in order."""
     forget = splits.forget
-    # Another stream of random numbers than the one that deals the other examples.
+    # Its own stream of random numbers, apart from the one that deals the other examples.
     rng = np.random.default_rng([splits.seed, 1])
     match forget.kind:
         case "indices":
@@ -96,7 +96,7 @@ def _forget(columns: Columns, rows: np.ndarray, splits: Splits) -> np.ndarray:
 
 
 def _chosen(candidates: np.ndarray, forget: Forget, rng: np.random.Generator) -> np.ndarray:
-    """As many as the forget set takes: consecutive ones if it says where to start, else drawn."""
+    """As many as the forget set takes: consecutive from `start` if it has one, else drawn."""
     count = _count(forget, len(candidates))
     end = (forget.start or 0) + count
     if forget.start is not None:
@@ -123,13 +123,13 @@ def _count(forget: Forget, candidates: int) -> int:
 
 
 def _given(indices: tuple[int, ...] | str, rows: np.ndarray) -> np.ndarray:
-    """Rows that the host names, or a `.npy` file of his."""
+    """Rows that the host names, directly or in a `.npy` file."""
     try:
         chosen = np.asarray(np.load(indices) if isinstance(indices, str) else indices)
     except (OSError, ValueError, EOFError) as error:
         raise CompetitionError(f"splits.forget.indices: cannot read {indices}: {error}") from None
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
-        raise CompetitionError("splits.forget.indices has to be a list of whole numbers")
+        raise CompetitionError("splits.forget.indices must be a list of whole numbers")
     if len(np.unique(chosen)) < len(chosen) or not np.isin(chosen, rows).all():
         raise CompetitionError(
             "splits.forget.indices names an example twice, or one that is not among the "
@@ -143,7 +143,7 @@ def _deal(rows: np.ndarray, identity: np.ndarray, splits: Splits) -> list[np.nda
     _, person, images = np.unique(identity, return_inverse=True, return_counts=True)
     order = np.random.default_rng(splits.seed).permutation(len(images))
     rows = rows[np.argsort(np.argsort(order)[person], kind="stable")]
-    ends = np.cumsum(images[order])  # where each identity's rows now end
+    ends = np.cumsum(images[order])  # where each identity's rows end in this order
     cuts = [0]
     for wanted in (splits.retain, splits.validation):
         count = wanted if wanted >= 1 else round(wanted * len(rows))
@@ -152,7 +152,7 @@ def _deal(rows: np.ndarray, identity: np.ndarray, splits: Splits) -> list[np.nda
             whole = f", of {len(ends)} identities that stay whole," if len(ends) < len(rows) else ""
             raise CompetitionError(
                 f"splits.retain and splits.validation take all of the {len(rows)} examples{whole} "
-                "that are not forgotten; some have to be left for the test set"
+                "that are not forgotten; leave some for the test set"
             )
         cuts.append(int(ends[last]))
     return np.split(rows, cuts[1:])

@@ -7,10 +7,10 @@ import numpy as np
 from harness.data.columns import Columns, Positive
 
 _WAVES = 6  # spatial frequencies in each direction
-_DECAY = 0.7  # a class has this many persons for one of the class before
+_DECAY = 0.7  # each class has this many persons for one in the class before
 _FIRST_AGE, _YEARS = 15, 7
-# Standard deviations of what makes up an image. A person shows more clearly than an age, so that
-# a model which has seen the person knows the age far better than one which has not.
+# Standard deviations of what makes up an image. A person shows more clearly than an age, so a model
+# that has seen the person knows the age far better than one that has not.
 _AGE, _PERSON, _POSE, _NOISE = 0.025, 0.1, 0.05, 0.05
 
 
@@ -22,11 +22,11 @@ def synthetic_faces(
     Parameters
     ----------
     persons : int
-        Of whom each has one age.
+        Number of persons; each has one age.
     images : int
-        Of each person, in the mean.
+        Mean number of images per person.
     classes : int
-        Age groups of equal width; the elder, the rarer.
+        Age groups of equal width; older ones are rarer.
     size : int
         Height and width in pixels.
     seed : int
@@ -45,7 +45,7 @@ def synthetic_faces(
     image += np.float32(_PERSON) * patterns(persons)[person]
     image += np.float32(_NOISE) * rng.standard_normal(image.shape, np.float32)
     return {
-        # As coarse as image files are, which hides how machines differ in rounding.
+        # As coarse as image files, which hides how machines differ in rounding.
         "image": np.rint(np.clip(image + np.float32(0.5), 0, 1) * np.float32(255))
         / np.float32(255),
         "label": groups[person],
@@ -56,7 +56,7 @@ def synthetic_faces(
 
 
 def _age_groups(persons: int, classes: int) -> np.ndarray:
-    """Each person's class; their numbers fall geometrically, but each class has one at least."""
+    """Each person's class; their numbers fall geometrically, and each class has at least one."""
     shares = _DECAY ** np.arange(classes)
     places = (np.arange(persons) + 0.5) / persons
     groups = np.searchsorted(np.cumsum(shares) / shares.sum(), places)

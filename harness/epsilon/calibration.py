@@ -29,9 +29,12 @@ class Calibration(NamedTuple):
 
 def calibration(logits: np.ndarray) -> Calibration:
     """Sum up the logits [N, V, C] of N models on V validation images."""
-    centred = _centred(logits)
-    means = centred.mean(axis=1)
-    return Calibration(means, np.sqrt(np.square(centred - means[:, None]).mean(axis=(1, 2))))
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # what is not finite is refused by who scores
+        centred = _centred(logits)
+        means = centred.mean(axis=1)
+        return Calibration(means, np.sqrt(np.square(centred - means[:, None]).mean(axis=(1, 2))))
 
 
 def calibrated(logits: np.ndarray, by: Calibration) -> np.ndarray:

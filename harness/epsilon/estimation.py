@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -187,6 +188,8 @@ def forgetting_quality(
         check_calibrations(calibrations, (unlearned, retrained))
     chosen = panel(attackers, has_logits)
     pairs = sights(chosen, calibrations is not None)
+    # joblib takes the import of scikit-learn in a fresh process for a leak of memory.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     examples: list[Example] = Parallel(n_jobs=n_jobs)(
         delayed(look)(
             chosen,

@@ -1,4 +1,4 @@
-"""The ceiling of scores: what retraining itself gets, measured once for a reference."""
+"""The ceiling of scores: what retraining itself gets, measured once per reference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ceiling(reference: Reference, settings: Evaluation, key: str) -> ForgettingQ
     settings : Evaluation
         Attackers, delta and number of runs.
     key : str
-        What scores of these attackers and this delta are kept under.
+        The key of scores with these attackers and this delta.
     """
     path = file(reference, settings.runs, key)
     with contextlib.suppress(OSError, ValueError, KeyError):
@@ -39,5 +39,5 @@ def ceiling(reference: Reference, settings: Evaluation, key: str) -> ForgettingQ
 
 
 def file(reference: Reference, runs: int, key: str) -> Path:
-    """Where the ceiling of the rows that were scored under `key` is kept."""
+    """The file with the ceiling of the rows that were scored under `key`."""
     return reference.folder / f"ceiling-{runs}-{key}.json"

@@ -1,4 +1,4 @@
-"""What a reference will cost on this machine, from a few steps measured on the spot."""
+"""Estimates what a reference will cost on this machine from a few measured steps."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from harness.reference.pools import ORIGINAL, check_model, members, wanted
 from harness.reference.training import AT_ONCE, plain_seconds, step_seconds
 
 FIRST_LOOK = 32  # runs
-SLOW = 0.1  # seconds of a step, beyond which a model gains nothing from company on a CPU
+SLOW = 0.1  # seconds per step above which training models together gains nothing on a CPU
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a reference takes where nothing of it is cached.
+    """What a reference takes if nothing of it is cached.
 
     Attributes
     ----------
     runs, models, steps : int
-        Runs of a submission, models of the reference, steps of training one.
+        Runs of a submission, models of the reference, training steps of one model.
     step_seconds : float
-        One step of one model, on one core or the GPU, where many are trained together.
+        One step of one model when many train together, on one core or the GPU.
     retrain_seconds : float
         One retraining as a submission would do it, on one core or the GPU.
     """
@@ -42,12 +42,12 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """Of the whole reference, on all cores."""
+        """Seconds of the whole reference, on all cores."""
         return self.models * self.steps * self.step_seconds / _at_once()
 
 
 def estimate(competition: Competition, data: Data) -> Estimate:
-    """What the reference would take here, from a few steps measured on the spot."""
+    """What the reference would take here, from a few steps measured now."""
     model, recipe = competition.model, competition.training
     part = {name: column[: 4 * recipe.batch_size] for name, column in data.retain.items()}
     scale = len(data.retain["label"]) / len(part["label"])
@@ -66,7 +66,7 @@ def estimate(competition: Competition, data: Data) -> Estimate:
 
 
 def dry_run(competition: Competition) -> Iterator[str]:
-    """What the whole reference would cost here, a line each; nothing is trained to the end.
+    """What the whole reference would cost here, line by line; nothing is trained to the end.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def dry_run(competition: Competition) -> Iterator[str]:
         If the data, the splits or the model cannot be used.
     """
     splits = competition.splits
-    if splits.forget.kind == "memorised":  # as many others cost the same, and are known
+    if splits.forget.kind == "memorised":  # other examples cost the same, and are known
         splits = replace(splits, forget=replace(splits.forget, kind="random"))
     columns = datasets.read(competition.dataset, competition.data)
     data = datasets.divide(columns, splits)
@@ -83,12 +83,12 @@ def dry_run(competition: Competition) -> Iterator[str]:
 
 
 def told(competition: Competition, data: Data) -> Iterator[str]:
-    """What reference and submissions will cost here, a line each."""
+    """What reference and submissions will cost here, line by line."""
     cost = estimate(competition, data)
     where = "the GPU" if device().type == "cuda" else f"{cpu_count()} cores"
     yield (
         f"reference: {cost.models} models x {cost.steps} steps x {1000 * cost.step_seconds:.2g} ms "
-        f"a step, measured here: about {_duration(cost.seconds)} on {where}"
+        f"per step, measured here: about {_duration(cost.seconds)} on {where}"
     )
     fraction = competition.evaluation.limits.retrain_fraction
     submission = cost.runs * fraction * cost.retrain_seconds / _at_once()
@@ -96,15 +96,15 @@ def told(competition: Competition, data: Data) -> Iterator[str]:
         f"each submission: {cost.runs} runs of at most {fraction:.0%} of a retraining, which "
         f"takes {_duration(cost.retrain_seconds)}: up to about {_duration(submission)}"
     )
-    share = FIRST_LOOK / cost.runs
-    yield (
-        f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
-        f"{_duration(share * submission)} a submission at most"
-    )
+    if (share := FIRST_LOOK / cost.runs) < 1:
+        yield (
+            f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
+            f"{_duration(share * submission)} per submission at most"
+        )
 
 
 def _at_once() -> int:
-    """How many trainings go on side by side: a GPU is filled by one."""
+    """How many trainings go on side by side; one fills a GPU."""
     return 1 if device().type == "cuda" else cpu_count()
 
 

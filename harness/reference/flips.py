@@ -1,4 +1,4 @@
-"""The originals of a repair competition: models trained on labels of which a share is wrong."""
+"""The originals of a repair competition: models trained with a share of wrong labels."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _ORIGINALS, _FLIPS, _SHARES = range(3)  # streams of random numbers
 
 @dataclass(frozen=True)
 class Case:
-    """What one seed has of its own.
+    """What belongs to one seed.
 
     Attributes
     ----------
     seed : int
     labels : ndarray [n], int64
-        The training labels as given, of which some are wrong.
+        The training labels as given, some of them wrong.
     flipped : ndarray [n], bool
-        Which are.
+        Which labels are wrong.
     failures, held_out : ndarray of int
-        Places in the query set that the original gets wrong: those that are shown, and those
-        that judge the repair.
+        Places in the query set that the original gets wrong: those shown to the participant, and
+        those that judge the repair.
     weights : dict of str to ndarray
         The original model's state dict.
     """
@@ -63,7 +63,7 @@ class Reference:
     train, query, validation, test : dict of ndarray
         Columns `image`, `label` (true) and `image_id` (a place in the split).
     cases : tuple of Case
-        One a seed.
+        One per seed.
     """
 
     competition: RepairCompetition
@@ -76,7 +76,7 @@ class Reference:
 
 
 def prepare(competition: RepairCompetition) -> Reference:
-    """The competition's cases: from the cache, and trained where that lacks any.
+    """The competition's cases: from the cache, or trained if they are not there.
 
     Raises
     ------
@@ -117,11 +117,11 @@ def _divide(competition: RepairCompetition) -> tuple[dict[str, Columns], str]:
     count = len(columns["label"])
     if ends[-1] >= count:
         raise CompetitionError(
-            f"the splits take {ends[-1]} of the {count} examples; some have to be left for the test"
+            f"the splits take {ends[-1]} of the {count} examples; leave some for the test set"
         )
     order = np.random.default_rng(splits.seed).permutation(count)
     parts = {
-        # A place in the split, so that it tells of no place in the published data.
+        # A place in the split, so that it reveals no place in the published data.
         name: {"image": columns["image"][rows], "label": columns["label"][rows]}
         | {"image_id": np.arange(len(rows))}
         for name, rows in zip(SPLITS, np.split(order, ends), strict=True)

@@ -1,8 +1,8 @@
 """How much each example is memorised, estimated from models trained on random halves of the data.
 
-Feldman and Zhang, "What Neural Networks Memorize and Why", 2020: an example is memorised as far
-as models that were trained on it know its label better than models that were not. They count how
-many are right; the probability that each gives to the label needs fewer models, and is taken here.
+Feldman and Zhang, "What Neural Networks Memorize and Why", 2020: an example is memorised to the
+degree that models trained on it know its label better than other models. They count how many models
+are right. We take the probability that each model gives to the label, which needs fewer models.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from harness.store import Store
 from harness.workers import Report, Workers
 
 MODELS = 64  # for each example, half of them are trained on it
-POOL = 3  # of the reference's pools of seeds, the one after the retrained models'
+POOL = 3  # the pool of seeds after those of the retrained models
 NAME = "memorisation"
 
 
 def known(competition: Competition, columns: Columns, cache: Path) -> np.ndarray | None:
-    """What `estimate` has found for this data and recipe; None if it has not."""
+    """What `estimate` found for this data and recipe; None if it was not called."""
     folder = _folder(competition, columns, cache)
     kept = Store(folder).get(NAME) if folder.is_dir() else None
     return None if kept is None else kept[NAME]
@@ -42,12 +42,12 @@ def known(competition: Competition, columns: Columns, cache: Path) -> np.ndarray
 def estimate(
     competition: Competition, columns: Columns, cache: Path, workers: Workers, progress: bool
 ) -> np.ndarray:
-    """The memorisation of each example; what was found once is kept.
+    """The memorisation of each example, from the cache if it was found before.
 
     Parameters
     ----------
     competition : Competition
-        Its model and recipe are what memorises; the seed of its splits divides the data.
+        Its model and recipe do the memorising; the seed of its splits divides the data.
     columns : dict of ndarray
         The whole dataset.
     cache : Path
@@ -58,14 +58,14 @@ def estimate(
     Returns
     -------
     ndarray [n], float64
-        Mean probability of the label, by models trained on the example less by models that were
-        not: from about 0 to 1, and minus infinity where nothing may be trained on it.
+        Mean probability of the label from models trained on the example, minus that from other
+        models: about 0 to 1, and minus infinity for examples that are not for training.
     """
     if (kept := known(competition, columns, cache)) is not None:
         return kept
     candidates = trainable(columns, competition.splits)
     if len(candidates) < 2:
-        raise CompetitionError("splits.forget: there are too few examples to be memorised")
+        raise CompetitionError("splits.forget: too few examples to measure memorisation")
     folder = _folder(competition, columns, cache)
     with store.lock(folder):
         images, labels = columns["image"][candidates], columns["label"][candidates]
@@ -102,14 +102,14 @@ def estimate(
 
 
 def _folder(competition: Competition, columns: Columns, cache: Path) -> Path:
-    """Named by what the estimate depends on: not by how many of the examples are forgotten."""
+    """A name for what the estimate depends on, which excludes how many examples are forgotten."""
     splits = replace(competition.splits, forget=Forget("memorised"), retain=0, validation=0)
     fingerprint = replace(competition, splits=splits).fingerprint(checksum(columns), METRIC_VERSION)
     return cache / f"{competition.name}-{NAME}-{fingerprint}"
 
 
 def _halves(count: int, seed: int) -> np.ndarray:
-    """Rows that each model is trained on [MODELS, count // 2]; each second one has the others."""
+    """Rows that each model is trained on [MODELS, count // 2]; every second has the rest."""
     rng = np.random.default_rng([seed, 2])  # 0 and 1 divide the splits
     orders = [rng.permutation(count) for _ in range(MODELS // 2)]
     half = count // 2
@@ -125,7 +125,7 @@ def _probabilities(
     first: int,
     report: Report,
 ) -> np.ndarray:
-    """What the models from `first` on, of one group, give the labels [AT_ONCE, n]."""
+    """Probabilities of the labels [AT_ONCE, n] by the group of models from `first` on."""
     torch.set_num_threads(1)
     x, y = torch.from_numpy(images), torch.from_numpy(labels)
     drawn = seeds(recipe.seed, POOL, range(MODELS))
@@ -142,5 +142,5 @@ def _probabilities(
 
 
 def _mean(values: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Over the models of which [models, n] is true."""
+    """The mean over the models for which [models, n] is true."""
     return np.where(which, values, 0).sum(0) / which.sum(0)

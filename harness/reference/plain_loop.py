@@ -1,6 +1,6 @@
-"""The plain loop that a retraining's seconds are measured by; the harness runs it as a submission.
+"""The plain loop that measures a retraining's seconds; the harness runs it as a submission.
 
-It costs what the recipe costs, and so tells seconds alone: what it ends with is thrown away.
+It costs what the recipe costs. Only its seconds count; the model it ends with is thrown away.
 """
 
 import torch

@@ -35,7 +35,7 @@ from harness.workers import HERE, SILENT, Report, Workers
 
 CACHE = Path("reference/cache")
 ORIGINAL, RETRAINED, SECOND = range(3)
-Task = tuple[int, int]  # one of those pools, and which batch of its models
+Task = tuple[int, int]  # a pool, and a batch of its models
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Reference:
     competition : Competition
     data : Data
     fingerprint : str
-        Of all that the reference was made from.
+        Of everything that the reference was made from.
     folder : Path
         Where it is cached.
     inputs : Path
-        The folder that a submission may see: original weights and its three splits.
+        The folder that a submission may see: original weights and three splits.
     original : Pool of one
         The model before unlearning.
     retrained, second : Pool of N
@@ -73,7 +73,7 @@ class Reference:
 
 
 def prepare(competition: Competition, progress: bool = True, workers: Workers = HERE) -> Reference:
-    """The competition's reference: from the cache, and trained by `workers` where that lacks any.
+    """The competition's reference: from the cache, or trained by `workers`.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def prepare(competition: Competition, progress: bool = True, workers: Workers = 
     """
     try:
         panel(competition.evaluation.attackers, logits=True)
-    except ValueError as error:  # before hours of training, and not after them
+    except ValueError as error:  # before hours of training, not after them
         raise CompetitionError(f"evaluation.{error}") from None
     columns = datasets.read(competition.dataset, competition.data)
     model, batch_size = competition.model, competition.training.batch_size
@@ -105,7 +105,7 @@ def prepare(competition: Competition, progress: bool = True, workers: Workers = 
 
 
 def cached(competition: Competition) -> Reference | None:
-    """The competition's reference from the cache; None, and nothing trained, if that lacks any.
+    """The competition's reference from the cache; None if it is incomplete. Nothing is trained.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def cached(competition: Competition) -> Reference | None:
 
 
 def _place(competition: Competition, columns: Columns) -> tuple[Data, str, Path]:
-    """The data, the fingerprint, and the folder of the cache that follows from both."""
+    """The data, the fingerprint, and the folder of the cache that follows from them."""
     data = datasets.divide(columns, competition.splits)
     fingerprint = competition.fingerprint(data.checksum, METRIC_VERSION)
     return data, fingerprint, CACHE / f"{competition.name}-{fingerprint}"
@@ -145,7 +145,7 @@ def wanted(competition: Competition) -> list[Task]:
 def _reference(
     competition: Competition, data: Data, fingerprint: str, folder: Path, pools: Store
 ) -> Reference:
-    """What is stored, put together."""
+    """The reference from what is stored."""
     original = _read(pools, (ORIGINAL, 0))
     retrained, second = (
         Pool.concatenate([_read(pools, task) for task in wanted(competition) if task[0] == pool])
@@ -174,9 +174,9 @@ def check_model(competition: Competition, data: Data) -> None:
 def _check_model(
     model: Model, columns: Columns, classes: int, batch_size: int, sizes: Sequence[int]
 ) -> None:
-    """The architecture has to be known, and to fit the images, the classes and the batches.
+    """Raise unless the architecture is known and fits the images, the classes and the batches.
 
-    `sizes` are the numbers of examples that it is to be trained on.
+    `sizes` are the numbers of examples to train it on.
     """
     image = torch.from_numpy(columns["image"][:1])
     try:
@@ -199,13 +199,13 @@ def _check_model(
 
 
 def write_inputs(inputs: Store, competition: Competition, data: Data) -> None:
-    """What a submission may see, but for the original's weights, which are trained later."""
+    """What a submission may see, except the original's weights, which are trained later."""
     for name in ("retain", "forget", "validation"):
         if inputs.get(name) is None:
             inputs.put(name, getattr(data, name))
     settings = asdict(competition.model) | {"batch_size": competition.training.batch_size}
     counts = np.bincount(data.train["label"], minlength=data.classes)
-    # As the challenge had them: scikit-learn's "balanced" weights, the rarer the heavier.
+    # As in the challenge: scikit-learn's "balanced" weights, larger for rarer classes.
     weights = counts.sum() / (data.classes * np.maximum(counts, 1))
     for name, content in (
         ("competition.json", json.dumps(settings)),
@@ -224,7 +224,7 @@ def _train_missing(
     progress: bool,
     workers: Workers,
 ) -> None:
-    """Train the tasks' models that are not stored, as many tasks at a time as there are workers."""
+    """Train the models that are not stored, as many tasks at a time as there are workers."""
     missing = [
         task
         for task in tasks
@@ -254,7 +254,7 @@ def _train_missing(
 def train_task(
     model: Model, recipe: Training, data: Data, task: Task, report: Report = SILENT
 ) -> tuple[dict[str, np.ndarray], Pool, dict[str, float]]:
-    """Weights of the task's first model, outputs of all of them, and what to note of them."""
+    """Weights of the task's first model, outputs of all its models, and facts to note."""
     torch.set_num_threads(1)
     columns = data.train if task[0] == ORIGINAL else data.retain
     images, labels = torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])

@@ -1,4 +1,4 @@
-"""The recipe: how the original and every retrained model is trained, many at a time."""
+"""The recipe: trains the original and every retrained model, many at a time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from harness import models
+from harness.batches import Split, loader
 from harness.competition import Model, Training
 from harness.data import Columns
-from harness.data.batches import Split, loader
 from harness.device import device
 from harness.fused import Fused, Separate, together
 from harness.reference import plain_loop
@@ -33,9 +33,9 @@ def in_parallel(
     calls: Callable[[Report], Iterable[object]],
     hear: Hear | None = None,
 ) -> Generator[Any]:
-    """The results of joblib's delayed calls, in order: as many at a time as there are workers.
+    """The results of joblib's delayed calls, in order, as many at a time as there are workers.
 
-    This machine's GPU does one at a time, which fills it.
+    On this machine's GPU one goes at a time, because one fills it.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def in_parallel(
     shared : sequence
         Arguments of all calls.
     calls : callable
-        Makes them of a `Report`, by which they tell how many models are trained meanwhile.
+        Makes them from a `Report`, by which they say how many models are trained so far.
     hear : callable, optional
-        Is told so, in another thread.
+        Called with these numbers, in another thread.
     """
     if device().type == "cuda" and workers.cluster is None:
         workers = Workers(1)
@@ -54,13 +54,13 @@ def in_parallel(
 
 
 class Bar(tqdm):
-    """Models of a reference: those that are done, and those in training by their share of steps.
+    """A progress bar of models: those that are done, and those in training by their steps.
 
     Parameters
     ----------
     name : str
     total, done : int
-        Models, and those of them that were kept before.
+        All models, and those that were kept before.
     shown : bool
     """
 
@@ -70,19 +70,19 @@ class Bar(tqdm):
             total=total,
             initial=done,
             disable=not shown,
-            smoothing=0,  # groups of models end together, which says nothing of the pace
+            smoothing=0,  # groups of models end together, which says nothing about the pace
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total} models "
             "[{elapsed}<{remaining}]",
         )
         self._whole = done
 
     def hear(self, models: float) -> None:
-        """So many more are trained, of groups that are not finished."""
+        """So many more models are trained, in groups that are not finished."""
         with self.get_lock():
             self.update(min(models, self.total - self.n))
 
     def finish(self, models: int) -> None:
-        """So many more are kept, whatever was heard of them."""
+        """So many more models are kept, whatever was reported of them."""
         self._whole += models
         with self.get_lock():
             self.update(max(0, self._whole - self.n))
@@ -112,11 +112,11 @@ def train(
     rows: Tensor | None = None,
     report: Report = SILENT,
 ) -> Fused | Separate:
-    """Train one model a seed, each with its own initialisation and batch order.
+    """Train one model per seed, each with its own initialisation and batch order.
 
-    A model's weights depend on its seed alone, but for rounding: neither its gradient nor its
-    update mixes with another's. All are trained at once where the architecture can be fused, and
-    else one after another.
+    Apart from rounding, a model's weights depend on its seed alone: neither its gradient nor its
+    update mixes with another's. All are trained at once if the architecture can be fused, otherwise
+    one after another.
 
     Parameters
     ----------
@@ -124,13 +124,13 @@ def train(
         From the competition.
     images : Tensor [n, channels, height, width]
     labels : Tensor [n] or [n, M], int64
-        Of all models, or of each.
+        The labels for all models, or for each.
     seeds : sequence of int
-        One a model.
+        One per model.
     rows : Tensor [k, M], int64, optional
-        The examples that each model is trained on, in the order of a column; all if None.
+        The examples that each model is trained on, a column each, in order; all if None.
     report : Report
-        Is told how many more models are trained; of those in training, their share of the steps.
+        Receives how many more models are trained; models in training count by their steps.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def train(
     for i, (member, state, seed) in enumerate(zip(members, states, seeds, strict=True)):
         own = labels[:, [i]], [seed], rows[:, [i]]
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # for what draws numbers of its own, as dropout does
+            torch.manual_seed(seed)  # for layers that draw random numbers, such as dropout
             alone = _train(Separate(member, [state]), recipe, images, *own, report)
         trained += alone.states()
     return Separate(members[0], trained).eval().to(device())
@@ -159,9 +159,9 @@ def train(
 def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
     """Seconds of one retraining as a submission would do it, by the median of a few epochs.
 
-    That is a plain loop over a `DataLoader`, in this process, for a second, or two epochs if
-    those take longer; the first warms up and does not count. On the CPU it is the time of this
-    thread, which has to be torch's only one, so that what else the machine does counts little.
+    This is a plain loop over a `DataLoader` in this process, for a second, or for two epochs if
+    they take longer. The first epoch warms up and does not count. On the CPU we take the time of
+    this thread, which must be torch's only one, so that other load on the machine counts little.
     """
     on_gpu = device().type == "cuda"
     clock = time.perf_counter if on_gpu else time.thread_time
@@ -180,7 +180,7 @@ def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
 
 
 def step_seconds(model: Model, recipe: Training, columns: Columns, models: int) -> float:
-    """Seconds of one step of one model, where so many are trained together, once that is warm."""
+    """Seconds of one step of one model when so many train together, after warming up."""
     images, labels = torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
     for _ in range(2):
         start = time.perf_counter()
@@ -223,7 +223,7 @@ def _train(
                 logits.flatten(0, 1).to(weights.dtype), targets.flatten(), reduction="none"
             ).view_as(batch)
             share = weights.gather(0, batch)
-            # The sum over models of each one's mean: its gradient is each model's own.
+            # The sum of the models' mean losses: its gradient is each model's own.
             means = (share * losses).sum(0) / share.sum(0)
             optimizer.zero_grad()
             means.sum().backward()
@@ -261,6 +261,6 @@ def _optimizer(recipe: Training) -> tuple[str, dict[str, float]]:
 
 
 def _weights(labels: Tensor, rows: Tensor) -> Tensor:
-    """Of each example [n]: over `rows` the same sum in each class, and 1 in the mean."""
+    """Weights of the examples [n]: over `rows` each class has the same sum, and the mean is 1."""
     counts = labels[rows].bincount(minlength=int(labels.max()) + 1)
     return (len(rows) / ((counts > 0).sum() * counts))[labels]

@@ -18,7 +18,7 @@ from harness.competition import (
 from harness.sources import CompetitionError, find, read
 from harness.tables import parse
 
-MIN_SEEDS = 2  # an interval needs as many
+MIN_SEEDS = 2  # as an interval needs
 YARDSTICK = "retrain"  # the treatment that seconds are measured by
 
 
@@ -30,9 +30,9 @@ class Splits:
     ----------
     seed : int
     train : int
-        What the model is trained on, in part with wrong labels.
+        Examples that the model is trained on, some with wrong labels.
     query : int
-        Where the model's mistakes are looked for.
+        Examples among which we look for the model's mistakes.
     validation : int
         Examples with their true labels, for the participant's own use.
     """
@@ -45,7 +45,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class Flips:
-    """Wrong labels: this share of the training set's, each one of the other classes, evenly."""
+    """Wrong labels: this share of the training set gets one of the other classes, evenly."""
 
     share: float
 
@@ -59,13 +59,13 @@ class Evaluation:
     seeds : int
         Repetitions, each with flips and an original model of its own.
     forget : int
-        K: how many of the training examples, those most to blame, become the forget set.
+        K: how many training examples, the most to blame first, become the forget set.
     treatments : tuple of str
         Stems of files in `submissions/`.
     require_isolation : {"none", "partial", "full"}
         The least isolation level to accept.
     limits : Limits
-        Of a run.
+        Those of a run.
     """
 
     seeds: int
@@ -77,7 +77,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class RepairCompetition:
-    """Everything that a repair depends on, but for the data itself and the submissions."""
+    """Everything that a repair depends on, except the data itself and the submissions."""
 
     name: str
     dataset: str
@@ -89,7 +89,7 @@ class RepairCompetition:
     data: dict[str, Any] = field(default_factory=dict)
 
     def fingerprint(self, data_checksum: str) -> str:
-        """Names what was trained on this data with these flips by this recipe."""
+        """A name for what is trained on this data with these flips by this recipe."""
         content = asdict(self)
         for name in ("evaluation", "name", "data"):
             del content[name]
@@ -108,8 +108,8 @@ def load(name: str) -> RepairCompetition:
     Raises
     ------
     CompetitionError
-        If the file is missing, is not TOML, has an unknown key, lacks one, or holds a value
-        that makes no sense.
+        If the file is missing or is not TOML, if a key is unknown or missing, or if a value is
+        impossible.
     """
     path = find(name)
     content = {"name": path.stem} | read(path)
@@ -129,7 +129,7 @@ def _check(competition: RepairCompetition) -> RepairCompetition:
     if splits.seed < 0:
         raise CompetitionError(f"splits.seed = {splits.seed} cannot be negative")
     if not 0 < competition.flips.share < 1:
-        raise CompetitionError(f"flips.share = {competition.flips.share:g} has to lie in (0, 1)")
+        raise CompetitionError(f"flips.share = {competition.flips.share:g} must lie in (0, 1)")
     if evaluation.seeds < MIN_SEEDS:
         raise CompetitionError(
             f"evaluation.seeds = {evaluation.seeds}: an interval needs at least {MIN_SEEDS}"

@@ -27,9 +27,9 @@ def curve(reference: Reference, scores: Mapping[str, Sequence[np.ndarray]], fold
     ----------
     reference : Reference
     scores : mapping of str to sequence of ndarray [n]
-        Of each identifier, case by case; the first `AT_ONCE` cases are used.
+        The scores of each identifier, case by case; the first `AT_ONCE` cases are used.
     folder : Path
-        Where what was retrained is stored.
+        Where the retrained models' accuracies are stored.
     """
     stored = Store(folder)
     largest = reference.competition.evaluation.forget
@@ -70,7 +70,7 @@ def _retrained(reference: Reference, rows: np.ndarray) -> dict[str, np.ndarray]:
     cases: Sequence[Case] = reference.cases[: rows.shape[1]]
     labels = torch.from_numpy(np.stack([case.labels for case in cases], axis=1))
     recipe = reference.competition.training
-    # Other seeds than the originals', the same for every identifier and K.
+    # Seeds that the originals do not use, the same for every identifier and K.
     seeds = [int(np.random.default_rng([recipe.seed, 3, c.seed]).integers(2**62)) for c in cases]
     images = torch.from_numpy(reference.train["image"])
     model = reference.competition.model

@@ -22,7 +22,7 @@ from harness.repair.curve import curve
 from harness.repair.leaderboard import Row
 from harness.repair.scores import detection
 from harness.repair.trials import NOBODY, ORACLE, Figures, Identifier, Trials, blank
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.sources import CompetitionError
 from harness.store import lock
 from harness.submission import Submission, Verdict
@@ -42,7 +42,7 @@ def repair(competition: str = "digits_repair") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows of `results/<competition>/leaderboard.csv`, beside which `report.html` lies.
+        The rows of `results/<competition>/leaderboard.csv`; `report.html` lies beside it.
 
     Raises
     ------
@@ -57,8 +57,8 @@ def repair(competition: str = "digits_repair") -> pd.DataFrame:
         reference = prepare(settings)
         with tempfile.TemporaryDirectory() as folder:
             inputs = blank(Path(folder), reference)
-            with WarmParent(inputs, require=settings.evaluation.require_isolation) as parent:
-                trials = Trials(reference, parent, results / "trials")
+            with Zygote(inputs, require=settings.evaluation.require_isolation) as zygote:
+                trials = Trials(reference, zygote, results / "trials")
                 rows, scores = _evaluate(reference.cases, trials, treatments)
         frame = leaderboard.write(results / "leaderboard.csv", rows)
         points = curve(reference, scores, results / "curve")
@@ -69,7 +69,7 @@ def repair(competition: str = "digits_repair") -> pd.DataFrame:
 def _evaluate(
     cases: Sequence[Case], trials: Trials, treatments: Sequence[Submission]
 ) -> tuple[list[Row], dict[str, list[np.ndarray]]]:
-    """The rows, and the scores of each identifier that was not at fault, case by case."""
+    """The rows, and the scores of each identifier without a verdict, case by case."""
     identifiers, rows = _identifiers()
     direct, faults = _direct()
     rows += faults
@@ -100,9 +100,9 @@ def _trial(
     treatments: Sequence[Submission],
     stopped: set[str],
 ) -> tuple[str, np.ndarray | None, dict[str, Figures | Verdict]]:
-    """An identifier's scores for a case, and what each treatment makes of them.
+    """An identifier's scores for a case, and the figures of each treatment.
 
-    What has failed once, and stands in `stopped`, is not tried again.
+    What failed once stands in `stopped` and is not tried again.
     """
     if identifier.name in stopped:
         return identifier.name, None, {}
@@ -129,7 +129,7 @@ def _trial(
 def _direct_trial(
     trials: Trials, treatment: Submission, case: Case, stopped: set[str]
 ) -> tuple[str, None, dict[str, Figures | Verdict]]:
-    """What a `repair` makes of a case without blaming anything."""
+    """The figures of a `repair`, which blames nothing, for a case."""
     name = f"{NOBODY} {treatment.name}"
     if name in stopped:
         return NOBODY, None, {}
@@ -153,7 +153,7 @@ def _row(name: str, treatment: str, outcomes: Sequence[Figures | Verdict], secon
 
 
 def _retraining_seconds(outcomes: Mapping[tuple[str, str], Sequence[Figures | Verdict]]) -> float:
-    """Mean seconds of a retraining, under the same load as everything that it measures."""
+    """Mean seconds of a retraining, under the same load as what it is compared with."""
     seconds = []
     for outcome in outcomes[ORACLE, YARDSTICK]:
         if isinstance(outcome, Verdict):

@@ -48,7 +48,7 @@ Row = dict[str, object]
 
 
 def scored(identifier: str, treatment: str, figures: Sequence[Mapping[str, float]]) -> Row:
-    """The row of one figure's mapping a seed."""
+    """The row of figures, given one mapping per seed."""
     row: Row = {"identifier": identifier, "treatment": treatment}
     for name in FIGURES:
         if name in figures[0]:
@@ -58,7 +58,7 @@ def scored(identifier: str, treatment: str, figures: Sequence[Mapping[str, float
 
 
 def failed(identifier: str, treatment: str, status: str, message: str) -> Row:
-    """The row of what got a verdict."""
+    """The row of a file that got a verdict."""
     return {
         "identifier": identifier,
         "treatment": treatment,

@@ -1,4 +1,4 @@
-"""How well scores find the wrong labels, and the mean of a figure over seeds with its interval."""
+"""How well scores find wrong labels, and means over seeds with their intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def blamed(scores: np.ndarray, count: int, signed: bool) -> np.ndarray:
     Parameters
     ----------
     scores : ndarray [n]
-        Higher is more to blame; equal ones keep the examples' order.
+        A higher score is more to blame; equal ones keep the examples' order.
     count : int
         How many to take.
     signed : bool

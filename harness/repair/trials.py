@@ -1,4 +1,4 @@
-"""Identifiers and treatments, run seed by seed in the sandbox, and what they came to."""
+"""Runs identifiers and treatments in the sandbox, seed by seed, and keeps their figures."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from harness.outputs import forward_all
 from harness.reference.flips import Case, Reference
 from harness.repair import scores as scoring
 from harness.runs import seed as run_seed
-from harness.sandbox import Sandbox, WarmParent
+from harness.sandbox.host import Server, Zygote
 from harness.store import Store, secret
 from harness.submission import Submission, Verdict
 
 ORACLE = "true_flips"  # blames what was flipped: the ceiling of every identifier
-NOBODY = "none"  # in the place of an identifier where the model is repaired from the failures
+NOBODY = "none"  # instead of an identifier, if the model is repaired from the failures
 VERSION = 1  # of what is stored
 
 
@@ -36,7 +36,7 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Identifier:
-    """What blames training examples: a submission, or the truth where there is none."""
+    """What blames training examples: a submission, or the truth if there is none."""
 
     name: str
     submission: Submission | None
@@ -57,10 +57,10 @@ class Trials:
     Parameters
     ----------
     reference : Reference
-    parent : WarmParent
+    zygote : Zygote
         Its inputs are `blank`.
     folder : Path
-        Where what came of trials is stored.
+        Where the figures of trials are stored.
 
     Attributes
     ----------
@@ -68,9 +68,9 @@ class Trials:
         K, how many examples are forgotten.
     """
 
-    def __init__(self, reference: Reference, parent: WarmParent, folder: Path) -> None:
+    def __init__(self, reference: Reference, zygote: Zygote, folder: Path) -> None:
         self._reference = reference
-        self._parent = parent
+        self._zygote = zygote
         self._stored = Store(folder)
         self._secret = secret(folder / "secret")
         self.count = reference.competition.evaluation.forget
@@ -99,7 +99,7 @@ class Trials:
     def treat(
         self, identifier: Identifier, found: Found, treatment: Submission, case: Case
     ) -> Figures:
-        """Figures of the model that a treatment makes of the original, the blamed forgotten.
+        """Figures of the model after a treatment has made the original forget the blamed examples.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Trials:
         rows: np.ndarray,
         second: tuple[Columns, np.ndarray],
     ) -> Figures:
-        """Of a run whose loaders are those rows of the training set, and those of another."""
+        """The result of a run whose loaders have these rows of the training set and of another."""
         content = hashlib.sha256(rows.tobytes() + second[1].tobytes()).hexdigest()
         key = self._key(case, treatment, content)
         if self._stored.facts(name).get("key") != key:
@@ -153,9 +153,9 @@ class Trials:
         second: tuple[Columns, np.ndarray],
         key: str,
     ) -> tuple[dict[str, np.ndarray], float]:
-        """What a run returned, and its seconds."""
+        """A run's result and its seconds."""
         limits = self._reference.competition.evaluation.limits
-        # All that it may see: labels as given, no flips, and nothing of the held-out failures.
+        # All that it may see: labels as given; no flips, no held-out failures.
         splits = {
             "retain": _rows(self._given(case), rows),
             "forget": _rows(*second),
@@ -164,9 +164,11 @@ class Trials:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 inputs = write_inputs(Path(folder), splits, case.weights)
-                with Sandbox(submission, self._parent, limits, inputs=inputs) as sandbox:
+                with Server(
+                    submission, self._zygote, limits, inputs=inputs, device=device().type
+                ) as server:
                     own = hmac.digest(self._secret, key.encode(), "sha256")
-                    result = sandbox.run(run_seed(own, case.seed))
+                    result = server.run(run_seed(own, case.seed))
         except Verdict as verdict:
             raise Verdict(
                 verdict.status, f"seed {case.seed}: {verdict.message}", verdict.output
@@ -174,18 +176,18 @@ class Trials:
         return result.weights, result.seconds
 
     def _key(self, case: Case, submission: Submission, content: str = "") -> str:
-        """Of all that a trial depends on."""
+        """A fingerprint of all that a trial depends on."""
         limits = asdict(self._reference.competition.evaluation.limits)
         parts = [VERSION, self._reference.fingerprint, case.seed, submission.sha256, content]
         return hashlib.sha256(json.dumps([parts, limits]).encode()).hexdigest()
 
     def _given(self, case: Case) -> Columns:
-        """The training set with its labels as a participant gets them."""
+        """The training set with the labels that a participant gets."""
         return self._reference.train | {"label": case.labels}
 
     @torch.inference_mode()
     def _accuracies(self, case: Case, weights: dict[str, np.ndarray], rows: np.ndarray) -> Figures:
-        """On the held-out failures, the test set, and the retain set with its labels as given."""
+        """Accuracies on held-out failures, test set, and retain set with its labels as given."""
         reference, model = self._reference, self._reference.competition.model
         net = models.build(model.architecture, **model.arguments)
         net.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
@@ -203,7 +205,7 @@ class Trials:
 
 
 def write_inputs(folder: Path, splits: dict[str, Columns], weights: dict[str, np.ndarray]) -> Path:
-    """The files of `harness.sandbox.policy.OWN_INPUTS`, in `folder`."""
+    """The files of `harness.sandbox.walls.policy.OWN_INPUTS`, in `folder`."""
     for name, columns in (splits | {"original": weights}).items():
         arrays = {key: np.asarray(column, order="C") for key, column in columns.items()}
         save_file(arrays, folder / f"{name}.safetensors")
@@ -211,7 +213,7 @@ def write_inputs(folder: Path, splits: dict[str, Columns], weights: dict[str, np
 
 
 def blank(folder: Path, reference: Reference) -> Path:
-    """Inputs for the warm parent, which all runs share: without any label and any training."""
+    """Inputs for the zygote, which all runs share; no labels, no trained weights."""
     competition = reference.competition
     model = competition.model
     torch.manual_seed(0)

@@ -24,7 +24,7 @@ PAGE, BOARD = "report.html", "leaderboard.csv"
 
 
 def is_current(results: Path) -> bool:
-    """Whether the page shows the leaderboard's content; times tell nothing after a copy."""
+    """Whether the page shows the leaderboard's content; file times mean nothing after a copy."""
     page = results / PAGE
     return page.is_file() and _digest(results) in page.read_text(encoding="utf-8")
 
@@ -45,7 +45,7 @@ def write(competition: Competition, results: Path) -> Path:
     Returns
     -------
     Path
-        Of `report.html` in that folder.
+        The path of `report.html` in that folder.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def write(competition: Competition, results: Path) -> Path:
 
 
 def _rows(results: Path) -> list[Row]:
-    """The leaderboard's rows in its order, each with what the table has no column for."""
+    """The leaderboard's rows in its order, with what the table has no column for."""
     board = leaderboard.read(results / BOARD)
     rows: list[Row] = []
     for line in board.to_dict("records"):
@@ -119,7 +119,7 @@ def _render(
 
 
 def environment(folder: Path) -> jinja2.Environment:
-    """Templates of a folder, in which every value is escaped and none may be missing."""
+    """Templates of a folder; every value is escaped and none may be missing."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
@@ -136,7 +136,7 @@ def style() -> Markup:
 
 
 def _printable(value: object) -> object:
-    """Text without what a terminal or a browser would obey: a name or a log may hold anything."""
+    """Text without what a terminal or a browser would obey; names and logs may hold anything."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return clean(value)

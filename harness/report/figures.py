@@ -1,10 +1,10 @@
-"""The report's plots, as SVG that takes its ink from the page around it.
+"""Draws the report's plots as SVG in the colours of the page around it.
 
-Drawn with matplotlib, which the field knows, which draws without a browser, and whose SVG is small
-enough for some ten plots a submission: an interactive library would put 3 to 4 MB of JavaScript
-into every page. Text stays text, lines and letters have the page's own colour in light and dark,
-and the two colours of data stand out from both. Unlearned models are filled, retrained ones are
-outlines, so that nothing hangs on the colour alone.
+matplotlib draws them: the field knows it, it needs no browser, and its SVG is small enough for some
+ten plots per submission. An interactive library would put 3 to 4 MB of JavaScript into every page.
+Text stays text. Lines and letters have the page's own colour in light and dark, and the two colours
+of data stand out from both. Unlearned models are filled and retrained ones are outlines, so that
+nothing depends on colour alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib import image, rc_context
 from matplotlib.axes import Axes
@@ -26,8 +27,8 @@ from matplotlib.ticker import MaxNLocator
 # At least 3.6 to 1 against white and against the dark page.
 UNLEARNED = "#d2691e"
 RETRAINED = "#3b82c4"
-_INK = "#010203"  # of no plot's data, so that it can be found and replaced
-_WIDTH = 3.5  # inches: a phone's width, so that letters keep their size there
+_INK = "#010203"  # a colour in no plot's data, so that it can be found and replaced
+_WIDTH = 3.5  # inches: a phone's width, so that letters keep their size on one
 _STYLE: dict[Any, Any] = {
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -43,7 +44,7 @@ _STYLE: dict[Any, Any] = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
-_LEAST = 1e-4  # where the axis of the scores begins at the lowest
+_LEAST = 1e-4  # the lowest start of the scores' axis
 _BINS = 50
 _BEYOND = 0.002  # fraction of the values at each end that share the outermost bin
 
@@ -63,7 +64,7 @@ def interval(
     lines: Sequence[float],
     label: str,
 ) -> Markup:
-    """A score and its interval on the leaderboard's axis; what is beyond lies at its end."""
+    """A score and its interval on the leaderboard's axis; values beyond it lie at its end."""
     figure, axes = _score_axes(limits)
     for line in lines:
         axes.axvline(np.clip(line, *limits), color=_INK, linewidth=0.6, linestyle=":")
@@ -138,7 +139,7 @@ def epsilons(found: np.ndarray, ceiling: np.ndarray | None, label: str) -> Marku
 
 @rc_context(_STYLE)
 def attackers(wins: Mapping[str, int], label: str) -> Markup:
-    """How many examples each attacker tells most about."""
+    """On how many examples each attacker is the best."""
     figure, axes = _axes(_WIDTH, 0.75 + 0.22 * len(wins))
     bars = axes.barh(list(wins), list(wins.values()), color=UNLEARNED, alpha=0.75, height=0.6)
     axes.bar_label(bars, padding=3)
@@ -150,8 +151,8 @@ def attackers(wins: Mapping[str, int], label: str) -> Markup:
 
 
 @rc_context(_STYLE)
-def compared(epsilons: Mapping[str, np.ndarray], label: str) -> Markup:
-    """Each attacker's epsilons [F]: median, half and four fifths of the examples, all of them."""
+def compared(epsilons: Mapping[str, pd.Series], label: str) -> Markup:
+    """Each attacker's epsilons [F]: the median, half and four fifths of them, and all points."""
     figure, axes = _axes(_WIDTH, 0.75 + 0.3 * len(epsilons))
     for place, found in enumerate(epsilons.values()):
         least, low, median, high, most = np.quantile(found, [0.1, 0.25, 0.5, 0.75, 0.9])
@@ -178,9 +179,9 @@ def per_run(
     original: tuple[np.ndarray, np.ndarray],
     label: str,
 ) -> Markup:
-    """One point a model: forget accuracy [N] and mean confidence [N] of each pool.
+    """One point per model: forget accuracy [N] and mean confidence [N] of each pool.
 
-    Accuracies of F examples have F + 1 values: points are spread sideways to be told apart.
+    Accuracies on F examples take F + 1 values, so points are spread sideways to be visible.
     """
     figure, axes = _axes(_WIDTH, 2.4)
     steps = np.diff(np.unique(np.concatenate([unlearned[0], retrained[0]])))
@@ -189,7 +190,7 @@ def per_run(
         (accuracy + np.random.default_rng(0).uniform(-width / 2, width / 2, len(accuracy)), phi)
         for accuracy, phi in (retrained, unlearned)
     )
-    # A thousand points are ten times smaller as pixels than as vectors.
+    # A thousand points take a tenth of the space as pixels.
     style: Any = {"linestyle": "", "markersize": 3.5, "rasterized": True}
     axes.plot(*dots, "o", color=UNLEARNED, alpha=0.6, mew=0, label="unlearned", **style)
     axes.plot(*rings, "o", color=RETRAINED, mfc="none", mew=0.7, label="retrained", **style)
@@ -202,7 +203,7 @@ def per_run(
 
 @rc_context(_STYLE)
 def curves(lines: Mapping[str, tuple[Sequence[float], np.ndarray]], across: str, up: str) -> Markup:
-    """Lines by name: where their points lie, and [points, 3] of value, low end and high end."""
+    """Lines by name, each with its places and [points, 3]: value, low end and high end."""
     figure, axes = _axes(_WIDTH, 3.2)
     for i, (name, (places, values)) in enumerate(lines.items()):
         value, low, high = values.T
@@ -231,7 +232,7 @@ def _axes(width: float, height: float, layout: str | None = "constrained") -> tu
 
 
 def _score_axes(limits: tuple[float, float]) -> tuple[Figure, Axes]:
-    """Logarithmic, since an example's points are 2^(−2 epsilon): equal steps are of epsilon."""
+    """Logarithmic: an example's points are 2^(−2 epsilon), so equal steps are steps of epsilon."""
     figure, axes = _axes(1.9, 0.24, layout=None)
     axes.set_xscale("log")
     axes.set(xlim=limits, ylim=(-1, 1), yticks=[])
@@ -260,9 +261,9 @@ def _headroom(axes: Axes) -> None:
 
 
 def _svg(figure: Figure, label: str) -> Markup:
-    """The figure as an SVG element for a page; its label is what those hear who cannot see it."""
+    """The figure as an SVG element for a page, with a label for those who cannot see it."""
     buffer = io.StringIO()
-    # The names of shapes inside depend on the label: no two plots of a page share one.
+    # The names of shapes inside depend on the label, so no two plots of a page share one.
     with rc_context({"svg.hashsalt": label}):
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, dpi=150, metadata=metadata)

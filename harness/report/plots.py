@@ -1,4 +1,4 @@
-"""Which plots the report draws of a row, and how to read each."""
+"""Chooses the plots that the report draws of a row, and says how to read each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.report import figures
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot, what it is of, and how to read it."""
+    """A plot, its title, and how to read it."""
 
     title: str
     caption: str
@@ -73,7 +73,7 @@ def of_examples(
             ),
         ),
         Plot(
-            "Which attacker tells most",
+            "Best attacker",
             "The number of forget examples on which each attacker finds the largest epsilon.",
             figures.attackers(
                 wins,
@@ -86,19 +86,19 @@ def of_examples(
         drawn.append(
             Plot(
                 "What each attacker finds",
-                "One point a forget example; the thick bar holds the middle half of them, the thin "
-                "line four fifths, and the stroke is the median.",
+                "One point per forget example; the thick bar holds the middle half of them, the "
+                "thin line four fifths, and the stroke is the median.",
                 figures.compared(found, f"{name}: epsilons by attacker; medians {medians}"),
             )
         )
     return drawn
 
 
-def by_attacker(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Each attacker's epsilons [F], where `examples.csv` has them."""
+def by_attacker(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Epsilons by attacker and view, of those examples where it had to look."""
     columns = [str(column) for column in table.columns if str(column).startswith("epsilon_")]
     found = {column.removeprefix("epsilon_"): table[column].dropna() for column in columns}
-    return {name: epsilons.to_numpy() for name, epsilons in found.items() if len(epsilons)}
+    return {name: epsilons for name, epsilons in found.items() if len(epsilons)}
 
 
 def _distributions(
@@ -118,8 +118,8 @@ def _distributions(
         (
             "Logit of the label",
             "logit of the label",
-            "What differs here and not in the confidence is a shift of all logits, which no "
-            "probability shows.",
+            "A difference here that the confidence does not show is a shift of all logits, which "
+            "changes no probability.",
             [pool[:, own, labels] for pool in logits],
         ),
     ):
@@ -140,7 +140,7 @@ def _per_run(name: str, pool: Pool, reference: Reference) -> Plot:
         for each in pools
     )
     return Plot(
-        "One point a model",
+        "One point per model",
         "Dots should lie where the rings lie. A dot far off is a spike, several clouds are a "
         "mixture, and a short dash is many equal runs, since points of the same accuracy are "
         "spread sideways.",

@@ -1,4 +1,4 @@
-"""What the report shows of one row: gathered from its folder, and said where it is missing."""
+"""Gathers what the report shows of one row from its folder, and says what is missing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from harness.report.plots import Plot
 HARDEST = 6
 LOG_BYTES = 6000
 NO_REFERENCE = (
-    "The reference of this competition is not in the cache, so nothing is shown beside retrained "
-    "models; `make reference` trains it, and `make report` then draws the rest."
+    "The reference of this competition is not in the cache, so there are no retrained models to "
+    "compare with; `make reference` trains it, and `make report` then draws the rest."
 )
 NO_OUTPUTS = (
     "The outputs of its {runs} runs are not all there, so its distributions cannot be drawn; "
@@ -59,19 +59,19 @@ class Section:
     ----------
     row : Row
     id : str
-        Its address in the page.
+        Its anchor in the page.
     is_line : bool
-        Whether it is a bound of the scores, and no submission.
+        Whether it is one of the board's lines and not a submission.
     notes : list of str
-        What is missing, and how to have it.
+        What is missing, and how to get it.
     interval : Markup
         The score on the leaderboard's axis.
     plots : list of Plot
     hardest : list of Example
     seconds : dict of str to float
-        Of a run, `median` and `most`; None if unknown.
+        Median and maximum of a run's seconds (`median`, `most`); None if unknown.
     log : str
-        The end of it.
+        The end of the log.
     """
 
     row: Row
@@ -94,16 +94,16 @@ def section(
     limits: tuple[float, float],
     lines: Sequence[float],
 ) -> Section:
-    """Gather and draw what there is.
+    """Gather and draw what there is to show.
 
     Parameters
     ----------
     row : Row
         With its rank.
     folder : Path
-        The submission's own in the results.
+        The submission's own folder in the results.
     reference : Reference, optional
-        What the row was scored against, with as many models; None if it is not cached.
+        What the row was scored against, with the same number of models; None if not cached.
     limits : (float, float)
         Ends of the leaderboard's axis.
     lines : sequence of float
@@ -146,11 +146,12 @@ def section(
 def _hardest(
     name: str, table: pd.DataFrame, pool: Pool | None, reference: Reference | None
 ) -> list[Example]:
-    """The examples that are told apart most surely; of equal ones, those that differ most."""
+    """The examples with the largest epsilons; among equal ones, those that differ most."""
     hardest = table.sort_values(["epsilon", "ks_distance"], ascending=False)[:HARDEST]
+    by_attacker = plots.by_attacker(table)
     facts: list[dict[str, Any]] = hardest.to_dict("records")  # type: ignore[assignment]
     found = [
-        {name: float(epsilons[at]) for name, epsilons in plots.by_attacker(table).items()}
+        {name: float(epsilons[at]) for name, epsilons in by_attacker.items() if at in epsilons}
         for at in hardest.index
     ]
     if pool is None or reference is None:

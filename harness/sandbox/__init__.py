@@ -1,9 +1,5 @@
-"""Runs a stranger's file: behind walls, within limits, and with an answer that can be trusted."""
+"""Runs a stranger's file: `host` asks and judges, `guest` runs inside, `walls` stand between.
 
-from harness.sandbox.errors import SandboxError
-from harness.sandbox.levels import isolation_level
-from harness.sandbox.parent import WarmParent
-from harness.sandbox.process import Guest
-from harness.sandbox.sandbox import RunResult, Sandbox
-
-__all__ = ["Guest", "RunResult", "Sandbox", "SandboxError", "WarmParent", "isolation_level"]
+Three processes: the `Zygote` loads once and is trusted, a `Server` is its fork for one submission,
+and a `Run` is the server's fork for one run, the only one that executes submitted code.
+"""

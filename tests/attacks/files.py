@@ -73,7 +73,7 @@ UNREADABLE: dict[str, tuple[str | bytes, str]] = {
     ),
 }
 # Names, and whether the file is a submission that is scored (True), gets a verdict (False), or is
-# passed over (None).
+# skipped (None).
 NAMES: dict[str, bool | None] = {
     "..py": None,
     "...py": None,

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from harness.competition import LEVELS, Limits
-from harness.sandbox import Sandbox, isolation_level, walls
+from harness.sandbox.host import Server, cgroup, isolation_level
+from harness.sandbox.walls import files
 from harness.submission import VERDICTS, Verdict
 from tests.sandbox.small import at_level, several
 from tests.sandbox.test_levels import as_ordinary_user, without_user_namespaces
@@ -29,12 +30,12 @@ from tests.sandbox.test_levels import as_ordinary_user, without_user_namespaces
 LIMITS = Limits(seconds=3, memory_mb=800, scratch_mb=16, processes=24, output_kb=64)
 PATIENT = replace(LIMITS, seconds=30)  # where something else has to stop it, on a busy machine too
 HOSTILE = {path.stem: path.read_text() for path in Path(__file__).parent.glob("hostile/*.py")}
-MARK = "evil-process"
+MARK = f"evil-{os.getpid()}"  # other tests may run beside these
 # In the headers `partial` has user namespaces, `landlock` is the same level without: a machine has
 # either the one or the other.
 WITHOUT = Path("/proc/sys/user/max_user_namespaces").read_text() == "0\n"
 _WEAKER = ("full", "partial", "landlock")
-README = walls.PACKAGE.parent / "README.md"
+TABLE = files.PACKAGE.parent / "docs/sandbox.md"
 KINDS = {"full": "full", "landlock" if WITHOUT else "partial": "partial", "none": "none"}
 
 # What an attack can `import target` for: where its targets are, and how to mark a process.
@@ -91,7 +92,7 @@ def targets() -> Iterator[dict[str, Any]]:
             "tcp": tcp.getsockname()[1],
             "udp": udp.getsockname()[1],
             "evaluator": os.getpid(),
-            "repository": str(walls.PACKAGE.parent),
+            "repository": str(files.PACKAGE.parent),
             "processes": LIMITS.processes,
             "scratch_mb": LIMITS.scratch_mb,
         }
@@ -110,15 +111,15 @@ def attack(
         patch.setenv("HOST_SECRET", "unguessable")
 
         @functools.cache
-        def sandbox(level: str, limits: Limits) -> Sandbox:
+        def sandbox(level: str, limits: Limits) -> Server:
             return stack.enter_context(at_level(level, submission, inputs, limits))
 
         yield lambda level, name, limits: run(sandbox(level, limits), seeds[name])
 
 
-def run(sandbox: Sandbox, seed: int) -> tuple[str, str, str]:
+def run(server: Server, seed: int) -> tuple[str, str, str]:
     try:
-        return "harmless", "", sandbox.run(seed).output
+        return "harmless", "", server.run(seed).output
     except Verdict as verdict:
         return verdict.status, verdict.message, verdict.output
 
@@ -140,10 +141,10 @@ def test_every_attack_says_what_must_become_of_it() -> None:
     assert {outcome for *_, outcome, _ in CLAIMS} <= {"harmless", *VERDICTS}
 
 
-def test_the_readme_lists_what_a_level_does_not_stop() -> None:
+def test_the_docs_list_what_a_level_does_not_stop() -> None:
     """Against the level above it; level none is not listed attack by attack."""
     stopped = {kind: {name for name, of, *_ in CLAIMS if of == kind} for kind in _WEAKER}
-    rows = re.findall(r"^\| `(?:full|partial)`.*$", README.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(?:full|partial)`.*$", TABLE.read_text(), re.MULTILINE)
     assert len(rows) == len(_WEAKER)
     for (above, kind), row in zip(pairwise(["", *_WEAKER]), rows, strict=True):
         named = set(re.findall(r"`(\w+)`", row)) & set(HOSTILE)
@@ -177,6 +178,37 @@ def test_an_attack_ends_as_its_header_says(
     assert not marked()
 
 
+MEMORY = [(name, kind) for name, kind, outcome, _ in HERE if outcome == "out_of_memory"]
+
+
+@pytest.fixture(scope="module")
+def watched(inputs: Path) -> Iterator[Callable[[str, str], tuple[str, str, str]]]:
+    """As `attack`, on a machine that gives no control group: a watchdog is alone."""
+    prelude = TARGET.format(facts="processes = 24", mark=MARK)
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setattr(cgroup, "make", lambda: None)
+        submission, seeds = several(HOSTILE, prelude)
+
+        @functools.cache
+        def server(kind: str) -> Server:
+            return stack.enter_context(at_level(KINDS[kind], submission, inputs, PATIENT))
+
+        yield lambda kind, name: run(server(kind), seeds[name])
+
+
+@pytest.mark.parametrize(("name", "kind"), MEMORY)
+def test_memory_is_bounded_without_control_groups(
+    watched: Callable[[str, str], tuple[str, str, str]], name: str, kind: str
+) -> None:
+    level = KINDS[kind]
+    best, missing = isolation_level()
+    if LEVELS.index(level) > LEVELS.index(best):
+        pytest.skip(f"this machine gives {best}: {missing}")
+    status, message, _ = watched(kind, name)
+    assert status == "out_of_memory", message
+    assert not marked()
+
+
 def test_without_user_namespaces_the_attacks_end_as_their_headers_say(inputs: Path) -> None:
     """This file once more, on a machine (as an ordinary user sees it) that has none."""
     if isolation_level()[0] != "full" or WITHOUT:
@@ -186,7 +218,7 @@ def test_without_user_namespaces_the_attacks_end_as_their_headers_say(inputs: Pa
         [*as_ordinary_user(inputs), *without_user_namespaces(), *these],
         capture_output=True,
         text=True,
-        cwd=walls.PACKAGE.parent,
+        cwd=files.PACKAGE.parent,
     )
     assert done.returncode == 0, done.stdout
     assert f"\n{sum(kind == 'landlock' for _, kind, *_ in CLAIMS)} passed" in done.stdout

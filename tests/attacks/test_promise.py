@@ -93,6 +93,7 @@ def evaluated(
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr  # of a report that could not be drawn
     results = folder / "results/small"
     board = leaderboard.read(results / "leaderboard.csv")
     rows = {row["submission"].removeprefix("'"): row for row in board.to_dict("records")}
@@ -103,8 +104,10 @@ def test_after_every_hostile_file_noop_gets_its_row(evaluated: Evaluated) -> Non
     files = [f"{name}.py" for name in test_attacks.HOSTILE] + [*UNREADABLE]
     expected = {row_name(Path(name)) for name in files}
     expected |= {row_name(Path(name)) for name, sound in NAMES.items() if sound is not None}
-    assert set(evaluated.rows) == expected | {"twice", "says_seed", LAST}
-    assert {row["status"] for row in evaluated.rows.values()} <= {"scored", *VERDICTS}
+    lines = {"(retraining)", "head_noise", "(floor)"}
+    assert set(evaluated.rows) == expected | lines | {"twice", "says_seed", LAST}
+    statuses = {row["status"] for row in evaluated.rows.values()}
+    assert statuses <= {"scored", "baseline", *VERDICTS}
     assert evaluated.rows[LAST]["status"] == "scored"
     assert evaluated.printed.splitlines()
 
@@ -134,7 +137,7 @@ def test_a_name_meets_no_file_of_the_harness(evaluated: Evaluated) -> None:
             status = evaluated.rows[row_name(Path(name))]["status"]
             assert status == ("scored" if sound else "invalid_submission"), name
     own = {path.name for path in evaluated.results.iterdir()}
-    assert own == {"leaderboard.csv", "report.html", "secret", "submissions", "ceiling.json"} & own
+    assert own <= {"leaderboard.csv", "report.html", "secret", "submissions", "baselines"}
     assert (evaluated.results / "submissions/leaderboard.csv/log.txt").is_file()
     assert (evaluated.results / "leaderboard.csv").is_file()
     raw = pd.read_csv(evaluated.results / "leaderboard.csv", dtype=str, keep_default_na=False)

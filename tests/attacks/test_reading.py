@@ -40,7 +40,7 @@ def test_names_that_cannot_be_are_passed_over_or_get_a_verdict(tmp_path, capsys)
     assert set(found) == {n for n, sound in NAMES.items() if sound is not None} | {"twice.py"}
     said = capsys.readouterr().err
     assert len(said.splitlines()) == 1
-    assert said.startswith("passed over in ")
+    assert said.startswith("skipped in ")
     assert " and 6 more" in said
     for name, sound in NAMES.items():
         if sound:

@@ -14,7 +14,7 @@ from harness.evaluation import evaluate_all
 
 HERE = Path(__file__).parent
 NONE = {"REINIT": "", "NOISE": 0.0, "MSE": False, "CYCLES": 1, "SPARE": False}
-# Each row adds to the one before, but for the third, which stands in the place of the second.
+# Each row adds to the one before, except the third, which replaces the second.
 VARIANTS = {
     "fine-tune": (NONE, 0.0496),
     "random re-initialisation": (NONE | {"REINIT": "random"}, 0.0617),

@@ -15,7 +15,7 @@ from harness import submission as submissions
 from harness.outputs import Observer
 from harness.reference.pools import Reference, prepare
 from harness.runs import perform
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.workers import HERE, Workers
 from tests.benchmarks.run_overhead import SUBMISSION
 
@@ -23,13 +23,13 @@ WARM = 32  # runs before the clock starts: two batches, so that each worker has 
 
 
 def seconds(reference: Reference, runs: int, workers: Workers) -> float:
-    """Of the runs, stored and with their outputs, once every worker is warm."""
+    """Seconds of the runs, stored and with their outputs, once every worker is warm."""
     observer = Observer(reference.competition.model, reference.data)
     limits = reference.competition.evaluation.limits
     submission = submissions.read(SUBMISSION)
     with (
-        WarmParent(reference.inputs) as parent,
-        workers.joined(parent, observer),
+        Zygote(reference.inputs) as zygote,
+        workers.joined(zygote, observer),
         tempfile.TemporaryDirectory() as name,
     ):
 
@@ -37,7 +37,7 @@ def seconds(reference: Reference, runs: int, workers: Workers) -> float:
             start = time.perf_counter()
             folder = Path(name, str(count))
             who = {"workers": workers, "progress": False}
-            perform(submission, parent, observer, limits, count, folder, str(count), **who)  # type: ignore[arg-type]
+            perform(submission, zygote, observer, limits, count, folder, str(count), **who)  # type: ignore[arg-type]
             return time.perf_counter() - start
 
         run(WARM)

@@ -17,9 +17,9 @@ from torch.nn.functional import cross_entropy
 
 from harness import competition, data
 from harness import submission as submissions
+from harness.batches import Split, loader
 from harness.competition import Competition
 from harness.data import Data
-from harness.data.batches import Split, loader
 from harness.device import device
 from harness.epsilon import forgetting_quality
 from harness.outputs import Observer
@@ -27,7 +27,7 @@ from harness.pool import Pool
 from harness.reference import pools
 from harness.reference.training import AT_ONCE, initialise, optimizer_of, seeds
 from harness.runs import perform
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.store import Store
 from harness.workers import Workers
 
@@ -121,12 +121,12 @@ def compare_runs(settings: Competition, observed: Data, counts: list[tuple[int, 
         print("\n| at a time | runs | seconds | seconds a run | times one at a time | isolation |")
         print("|---|---|---|---|---|---|")
         observer, slowest = Observer(settings.model, observed), 0.0
-        with WarmParent(inputs.folder) as parent:
+        with Zygote(inputs.folder) as zygote:
             for at_once, runs in counts:
                 start = time.perf_counter()
                 done = perform(
                     submissions.read(Path("submissions/finetune.py")),
-                    parent,
+                    zygote,
                     observer,
                     settings.evaluation.limits,
                     runs,

@@ -63,7 +63,7 @@ def repetition(
 
 
 def table(found: dict[str, list[tuple[Score, Score]]]) -> str:
-    """Of each case: how the scores vary, what their intervals hold, how often groups err."""
+    """For each case: how scores vary, how often intervals cover, how often groups err."""
     lines = [
         "\n| case | repetitions | mean score | sd | mean standard error | coverage "
         "| false differences |",

@@ -138,8 +138,8 @@ def draw(rows: np.ndarray, path: str) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True, layout="constrained")
     by_models, by_examples = rows[rows[:, 1] == 50], rows[rows[:, 0] == 512]
     for axis, part, column, label in (
-        (axes[0], by_models, 0, "models a pool, 50 examples"),
-        (axes[1], by_examples, 1, "forget examples, 512 models a pool"),
+        (axes[0], by_models, 0, "models per pool, 50 examples"),
+        (axes[1], by_examples, 1, "forget examples, 512 models per pool"),
     ):
         for figures, name in zip(part[:, 2:].T, ("panel", "interval", "2023 rule"), strict=True):
             axis.loglog(part[:, column], figures, "o-", label=name)

@@ -4,7 +4,7 @@ python -m tests.benchmarks.random_kills [kills] [seed]
 
 Too long for the tests. Each time an evaluation that has work to do (runs, and every other time a
 part of the reference) loses one process to SIGKILL at a random moment: itself, one that trains the
-reference, joblib's trackers, the warm parent, a submission's server, a run, bubblewrap. Then one
+reference, joblib's trackers, the zygote, a submission's server, a run, bubblewrap. Then one
 stored file is cut short or has a byte flipped. Every tenth time, what a further evaluation makes of
 it all is compared.
 """
@@ -88,7 +88,7 @@ def kill_one(chance: random.Random, folder: Path, within: float) -> tuple[str, f
 def name_of(pid: int) -> str:
     """What a process below the evaluator is; empty if it is gone."""
     words = command_line(pid).decode(errors="replace")
-    kinds = ("bwrap", "setpriv", "guest_probe", "guest", "resource_tracker", "loky")
+    kinds = ("bwrap", "setpriv", "guest.probe", "guest.zygote", "resource_tracker", "loky")
     return next((kind for kind in kinds if kind in words), words.replace("\0", " ")[:60])
 
 
@@ -118,7 +118,7 @@ def damage_one(chance: random.Random, folder: Path) -> str:
 
 
 def traces() -> set[str]:
-    """Of what outlives processes: mounts and temporary folders."""
+    """What outlives processes: mounts and temporary folders."""
     found = {str(path) for path in Path(tempfile.gettempdir()).glob("unlearning-*")}
     return found | set(Path("/proc/mounts").read_text().splitlines())
 

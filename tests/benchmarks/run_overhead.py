@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from joblib import Parallel, cpu_count, delayed
 
-from harness.sandbox import Guest, WarmParent
+from harness.sandbox.host import Process, Zygote
 
 if TYPE_CHECKING:
     from harness.reference.pools import Reference
@@ -30,7 +30,7 @@ def bare_loop(reference: "Reference", runs: int) -> float:
     from safetensors.torch import load_file
 
     from harness import models
-    from harness.data.batches import loader, read_split
+    from harness.batches import loader, read_split
     from harness.outputs import Observer
     from harness.runs import seed
 
@@ -55,7 +55,7 @@ def bare_loop(reference: "Reference", runs: int) -> float:
     return time.perf_counter() - start
 
 
-def sandboxed(reference: "Reference", parent: WarmParent, count: int, folder: Path) -> float:
+def sandboxed(reference: "Reference", zygote: Zygote, count: int, folder: Path) -> float:
     """Seconds until so many runs are stored in `folder`, done as `make evaluate` does them."""
     from harness import submission as submissions
     from harness.outputs import Observer
@@ -65,26 +65,26 @@ def sandboxed(reference: "Reference", parent: WarmParent, count: int, folder: Pa
     limits = reference.competition.evaluation.limits
     submission = submissions.read(SUBMISSION)
     start = time.perf_counter()
-    perform(submission, parent, observer, limits, count, folder, "bench", progress=False)
+    perform(submission, zygote, observer, limits, count, folder, "bench", progress=False)
     return time.perf_counter() - start
 
 
-def server_start(reference: "Reference", parent: WarmParent) -> float:
+def server_start(reference: "Reference", zygote: Zygote) -> float:
     """Seconds until what the runs of a submission are forked from stands."""
     from harness import submission as submissions
-    from harness.sandbox import Sandbox
+    from harness.sandbox.host import Server
 
     start = time.perf_counter()
-    with Sandbox(
-        submissions.read(SUBMISSION), parent, reference.competition.evaluation.limits
-    ) as sandbox:
-        assert sandbox.level == "full", sandbox.missing
+    with Server(
+        submissions.read(SUBMISSION), zygote, reference.competition.evaluation.limits
+    ) as server:
+        assert server.level == "full", server.missing
         return time.perf_counter() - start
 
 
 def row(runs: int) -> None:
     """Print a row of the table: as `make evaluate` begins, in a process of its own."""
-    with Guest() as guest, tempfile.TemporaryDirectory() as folder:
+    with Process() as process, tempfile.TemporaryDirectory() as folder:
         import torch
 
         import harness.evaluation  # noqa: F401  the guest has as long to start as this takes
@@ -95,20 +95,20 @@ def row(runs: int) -> None:
         reference = prepare(competition.load("digits"))
         cores = cpu_count()
         with (
-            WarmParent(reference.inputs, guest=guest) as parent,
+            Zygote(reference.inputs, process=process) as zygote,
             Parallel(n_jobs=cores) as parallel,
         ):
-            first = sandboxed(reference, parent, 1, Path(folder, "first"))
+            first = sandboxed(reference, zygote, 1, Path(folder, "first"))
             # A process imports at its first step what that takes.
             parallel([delayed(bare_loop)(reference, 1)] * cores)
             bare = beside = ours = 0.0
             for block in range(1, BLOCKS + 1):
                 bare += bare_loop(reference, runs // BLOCKS)
-                ours += sandboxed(reference, parent, block * runs // BLOCKS, Path(folder, "runs"))
+                ours += sandboxed(reference, zygote, block * runs // BLOCKS, Path(folder, "runs"))
                 shares = [delayed(bare_loop)(reference, runs // BLOCKS // cores)] * cores
                 beside += max(parallel(shares))
                 if block > 1:  # an evaluation has one server, not one a block
-                    ours -= server_start(reference, parent)
+                    ours -= server_start(reference, zygote)
     share = bare / cores
     print(
         f"| {bare:.1f} | {share:.1f} | {beside:.1f} | {first:.2f} | {ours:.1f} "

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.sandbox import isolation_level
+from harness.sandbox.host import isolation_level
 from tests.sandbox.small import LIMITS, at_level, unread, write_inputs
 
 WORKERS = 2
@@ -34,12 +34,12 @@ NOTHING = "def unlearning(net, retain, forget, val): pass"
 def measure(level: str, text: str, inputs: Path, runs: int) -> dict[str, float]:
     """Seconds to start, of wall time and of processor time a run, and of the runs themselves."""
     begin = time.monotonic()
-    with at_level(level, unread(text), inputs, LIMITS) as sandbox:
+    with at_level(level, unread(text), inputs, LIMITS) as server:
         start = time.monotonic() - begin
-        sandbox.run(0)
+        server.run(0)
         begin = time.monotonic()
         with ThreadPoolExecutor(WORKERS) as pool:
-            results = list(pool.map(sandbox.run, range(runs)))
+            results = list(pool.map(server.run, range(runs)))
         wall = time.monotonic() - begin
     return {
         "start": start,

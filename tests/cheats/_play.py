@@ -10,7 +10,7 @@ from harness import submission as submissions
 from harness.outputs import Observer
 from harness.reference.pools import Reference
 from harness.runs import perform
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from harness.scoring import Score, quality, score
 
 HERE = Path(__file__).parent
@@ -56,8 +56,8 @@ def player(
     def play(path: Path) -> Score:
         if path not in played:
             runs = perform(
-                submissions.read(path),
-                parent,
+                submissions.read(path, largest_kb=1024),
+                zygote,
                 observer,
                 reference.competition.evaluation.limits,
                 len(retrained),
@@ -68,7 +68,7 @@ def player(
             played[path] = score(runs.pool, retrained, ceiling, labels)
         return played[path]
 
-    with WarmParent(reference.inputs) as parent:
+    with Zygote(reference.inputs) as zygote:
         yield play
 
 

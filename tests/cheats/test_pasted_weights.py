@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from harness import competition
 from harness.reference.training import train
+from harness.submission import Verdict, read
 from tests.cheats._play import player
 from tests.small import small_competition
 
@@ -92,4 +93,6 @@ def test_pasted_weights_win_in_public_and_fall_in_private(workspace, public, pas
     with player(*small_competition(workspace, toml), workspace) as play:
         there = play(pasted)
     assert here.value > 0.5
+    with pytest.raises(Verdict, match="this competition takes at most 262,144"):
+        read(pasted)
     assert there.high < here.low

@@ -20,7 +20,7 @@ def save_image(path: Path, mode: str = "RGB", size: tuple[int, int] = (20, 16), 
     Image.fromarray(pixels).save(path)
 
 
-def write_cifar10(folder: Path, images: int = 20) -> dict[str, dict]:
+def write_cifar10(folder: Path, images: int = 40) -> dict[str, dict]:
     """CIFAR-10's six batches and `batches.meta`, of fewer images; what the batches hold."""
     rng = np.random.default_rng(0)
     batches = {
@@ -54,7 +54,7 @@ def md5(path: Path) -> str:
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 
-def write_casia_surf(folder: Path, persons: int = 40, images: int = 3) -> dict[str, int]:
+def write_casia_surf(folder: Path, persons: int = 40, images: int = 6) -> dict[str, int]:
     """CASIA-SURF's tree, with persons of 20, 25, ..., 65 years in turn; their ages."""
     ages = {f"CLKJ_AS{i:04d}": 20 + 5 * (i % 10) for i in range(persons)}
     for i, person in enumerate(ages):

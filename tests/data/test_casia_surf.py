@@ -27,7 +27,7 @@ def persons(loaded, *names):
 
 def test_each_face_has_its_person_and_age_group(tree):
     columns = casia_surf(str(tree))
-    assert columns["image"].shape == (120, 3, 32, 32)
+    assert columns["image"].shape == (240, 3, 32, 32)
     assert 0 <= columns["image"].min() < 0.3 < 0.7 < columns["image"].max() <= 1
     assert np.array_equal(columns["age"], 20 + 5 * (columns["person_id"] % 10))
     # Ten groups of 4.6 years from 20 up to and without 66, so that each age here has its own.
@@ -40,14 +40,14 @@ def test_the_published_parts_are_those_of_the_organisers_shuffle(tree):
     order = list(range(len(paths + deeper)))
     random.Random(43).shuffle(order)
     part = casia_surf(str(tree))["part"]
-    for number, rows in enumerate((order[:96], order[96:108], order[108:])):
+    for number, rows in enumerate((order[:192], order[192:216], order[216:])):
         assert np.flatnonzero(part == number).tolist() == sorted(rows)
 
 
 def test_the_published_split_has_forget_persons_in_validation_only_if_not_in_retain(tree):
     settings = competition.load("casia_surf")
     loaded = data.load("casia_surf", settings.splits, {"folder": str(tree)})
-    assert [len(getattr(loaded, name)["label"]) for name in SPLITS[2:]] == [12, 12]
+    assert [len(getattr(loaded, name)["label"]) for name in SPLITS[2:]] == [24, 24]
     assert persons(loaded, "forget") == set(range(15))
     assert not persons(loaded, "forget") & persons(loaded, "retain")
     assert persons(loaded, "forget") & persons(loaded, "validation")
@@ -61,8 +61,8 @@ def test_the_clean_split_has_every_person_once(tree):
     people = [persons(loaded, name) for name in SPLITS]
     assert sum(map(len, people)) == len(set.union(*people)) == 40
     assert len(persons(loaded, "forget")) == 4
-    assert len(loaded.retain["label"]) == 78  # whole persons, at least 70 % of 108
-    assert sum(len(getattr(loaded, name)["label"]) for name in SPLITS) == 120
+    assert len(loaded.retain["label"]) == 156  # whole persons, at least 70 % of 216
+    assert sum(len(getattr(loaded, name)["label"]) for name in SPLITS) == 240
 
 
 def no_labels(tree):
@@ -104,7 +104,7 @@ def no_face_of_an_age(tree):
         (cut_labels, "line 10: 'CLKJ_AS0009 65' should be"),
         (unlabelled, "no line for CLKJ_XX0001"),
         (no_faces, r"no .*color/\*\.jpg; .* licence"),
-        (cut_face, r"CLKJ_AS0004.*11\.jpg: it is no image, or damaged"),
+        (cut_face, r"CLKJ_AS0004.*11\.jpg: it is not an image, or damaged"),
         (no_face_of_an_age, "class 3 of 0 to 9 has no image"),
     ],
 )

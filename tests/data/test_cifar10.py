@@ -27,7 +27,7 @@ def batches(tmp_path, monkeypatch):
 
 def test_the_images_are_the_batches_normalised(tmp_path, batches):
     columns = cifar10(str(tmp_path))
-    assert columns["image"].shape == (120, 3, 32, 32)
+    assert columns["image"].shape == (240, 3, 32, 32)
     assert columns["image"].dtype == np.float32
     mean, std = np.array([[0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]])[:, :, None, None]
     pixels = np.concatenate([batch["data"] for batch in batches.values()])
@@ -41,9 +41,9 @@ def test_the_images_are_the_batches_normalised(tmp_path, batches):
 def test_the_test_batch_is_halved_as_in_the_starting_kit(tmp_path, batches):
     columns = cifar10(str(tmp_path))
     held_out = torch.utils.data.random_split(
-        range(100, 120), [0.5, 0.5], generator=torch.Generator().manual_seed(42)
+        range(200, 240), [0.5, 0.5], generator=torch.Generator().manual_seed(42)
     )
-    assert (columns["part"][:100] == TRAIN).all()
+    assert (columns["part"][:200] == TRAIN).all()
     for subset, part in zip(held_out, (TEST, VALIDATION), strict=True):
         assert np.flatnonzero(columns["part"] == part).tolist() == sorted(subset)
 
@@ -51,8 +51,8 @@ def test_the_test_batch_is_halved_as_in_the_starting_kit(tmp_path, batches):
 def test_a_tenth_of_the_training_batches_is_forgotten(tmp_path, batches):
     loaded = data.load("cifar10", SPLITS, {"folder": str(tmp_path)})
     sizes = [len(getattr(loaded, n)["label"]) for n in ("retain", "forget", "validation", "test")]
-    assert sizes == [90, 10, 10, 10]
-    assert loaded.forget["image_id"].max() < 100
+    assert sizes == [180, 20, 20, 20]
+    assert loaded.forget["image_id"].max() < 200
     assert "part" not in loaded.forget
 
 
@@ -75,7 +75,7 @@ def test_an_archive_in_the_folder_is_unpacked(tmp_path, batches, monkeypatch):
         file.add(tmp_path / CIFAR10.base_folder, CIFAR10.base_folder)
     monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive))
     shutil.rmtree(tmp_path / CIFAR10.base_folder)
-    assert len(cifar10(str(tmp_path))["label"]) == 120
+    assert len(cifar10(str(tmp_path))["label"]) == 240
 
 
 def test_a_label_too_few_is_noticed(tmp_path, batches, monkeypatch):
@@ -83,5 +83,5 @@ def test_a_label_too_few_is_noticed(tmp_path, batches, monkeypatch):
     content = pickle.loads(path.read_bytes())
     path.write_bytes(pickle.dumps(content | {"labels": content["labels"][:-1]}, protocol=2))
     expect_cifar10(tmp_path, monkeypatch)
-    with pytest.raises(CompetitionError, match="120 of image, 119 of label"):
+    with pytest.raises(CompetitionError, match="240 of image, 239 of label"):
         data.load("cifar10", SPLITS, {"folder": str(tmp_path)})

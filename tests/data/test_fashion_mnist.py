@@ -167,6 +167,6 @@ def test_swapped_files_are_told_apart(packed):
 )
 def test_the_competitions_divide_it(name, sizes):
     settings = competition.load(name)
-    divided = data.load(settings.dataset, settings.splits, settings.data | {"size": 1})
+    divided = data.load(settings.dataset, settings.splits, settings.data | {"channels": 1})
     splits = (divided.retain, divided.forget, divided.validation, divided.test)
     assert tuple(len(split["label"]) for split in splits) == sizes

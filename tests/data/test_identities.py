@@ -93,8 +93,8 @@ def test_an_unknown_person_is_nobody_else(table):
         ("Bob\n", "Bob\nants/1.jpg,Bob\n", "ants/1.jpg two identities"),
         ("Zoë\n", " \n", 'no identity, ants/1.jpg the first: write "unknown"'),
         ("bees/2.jpg,Bob", "bees/2.jpg", "gives 1 of 4 images no identity, bees/2.jpg"),
-        ("file,identity", "name,who", "columns file,identity in its first row, which is 'name,who"),
-        ("file,identity\n", "", "columns file,identity in its first row, which is 'ants/1.jpg,Zo"),
+        ("file,identity", "name,who", "in its first row; that row is 'name,who"),
+        ("file,identity\n", "", "in its first row; that row is 'ants/1.jpg,Zo"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(table, old, new, complaint):

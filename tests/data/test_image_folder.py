@@ -56,9 +56,9 @@ def test_persons_who_are_spelled_alike_may_be_said_to_differ(folder):
 @pytest.mark.parametrize(
     ("path", "kept", "complaint"),
     [
-        ("ants/1.jpg", 100, "ants/1.jpg: it is no image, or damaged"),
-        ("bees/1.png", 60, "bees/1.png: it is no image, or damaged"),
-        ("bees/1.png", 0, "bees/1.png: it is no image, or damaged"),
+        ("ants/1.jpg", 100, "ants/1.jpg: it is not an image, or damaged"),
+        ("bees/1.png", 60, "bees/1.png: it is not an image, or damaged"),
+        ("bees/1.png", 0, "bees/1.png: it is not an image, or damaged"),
     ],
 )
 def test_a_damaged_image_is_named(folder, path, kept, complaint):
@@ -93,7 +93,7 @@ def test_what_systems_leave_behind_is_passed_over_and_counted(folder, caplog):
     assert np.array_equal(before["image"], after["image"])
     (record,) = caplog.records
     said = record.getMessage()
-    assert f"{folder}: passed over 2 .DS_Store, " in said
+    assert f"{folder}: skipped 2 .DS_Store, " in said
     image_folder(str(folder), 8)
     assert len(caplog.records) == 1  # however often it is read
 
@@ -102,7 +102,7 @@ def test_files_that_are_no_images_are_named_by_their_kind(folder, caplog):
     shutil.copy(folder / "ants/1.jpg", folder / "ants/new.HEIC")
     (folder / "identities.xlsx").touch()
     image_folder(str(folder), 8)
-    assert "passed over 1 *.xlsx, 1 *.HEIC" in caplog.text
+    assert "skipped 1 *.xlsx, 1 *.HEIC" in caplog.text
 
 
 def test_linked_folders_and_files_are_read_and_rings_end(folder, tmp_path_factory):

@@ -86,7 +86,7 @@ def test_a_program_is_not_called_to_read_a_file(tmp_path):
     page.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
     with Image.open(page) as image:
         assert image.format == "EPS"
-    with pytest.raises(CompetitionError, match="page.png: it is no image"):
+    with pytest.raises(CompetitionError, match="page.png: it is not an image"):
         read_images([page], 8)
 
 

@@ -57,7 +57,7 @@ def test_the_same_seed_divides_alike():
     ("change", "complaint"),
     [
         ({"retain": 5}, "no example of class"),
-        ({"retain": 1700}, "left for the test set"),
+        ({"retain": 1700}, "leave some for the test set"),
         ({"forget": Forget(start=1790, count=64)}, "the forget set ends at 1854, there are 1797"),
     ],
 )
@@ -207,7 +207,7 @@ def test_indices_come_from_a_file_too_and_its_content_counts(tmp_path):
         ({"kind": "indices", "indices": (0, 60)}, "not among the 60"),
         ({"kind": "indices", "indices": (0, 1.5)}, "whole numbers"),
         ({"kind": "indices", "indices": "none.npy"}, "cannot read none.npy"),
-        ({"kind": "identities", "count": 10}, "left for the test set"),
+        ({"kind": "identities", "count": 10}, "leave some for the test set"),
         ({"kind": "indices", "indices": (0, 1, 2), "published": True}, "identity 100 would be"),
         ({"kind": "indices", "indices": (0, 45), "published": True}, "not among the 40"),
     ],
@@ -240,7 +240,7 @@ def test_who_is_on_a_copy_is_forgotten_too_and_it_is_said(columns, caplog):
     for kind in ({"start": 2, "count": 1}, {"start": 6, "count": 1}):
         rows = split(columns, kind="identities", **kind)["forget"]
         assert set(columns["person_id"][rows]) == {102, 106}
-    assert "the forget set has 5 images more" in caplog.text
+    assert "the forget set has 5 more images" in caplog.text
 
 
 def test_copies_in_two_published_parts_stay_there_and_are_counted(columns, caplog):

@@ -8,7 +8,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from harness.epsilon import attackers
+from harness.epsilon import attackers, forgetting_quality
 from harness.epsilon.attackers import ATTACKERS, DEFAULT_PANEL, Attacker
 from harness.epsilon.classifiers import (
     GaussianLikelihoodRatio,
@@ -173,3 +173,38 @@ def test_a_panel_is_named_parameterised_or_ones_own():
 def test_a_panel_that_makes_no_sense_is_refused(chosen, logits, message):
     with pytest.raises(ValueError, match=message):
         attackers.panel(chosen, logits)
+
+
+def _two_modes(rng):
+    return rng.choice([-1, 1], (200, 2)) * rng.normal(0.98, 0.1, (200, 2)), rng.normal(
+        size=(200, 2)
+    )
+
+
+def _too_narrow(rng):
+    return 0.3 * rng.normal(size=(200, 2)), rng.normal(size=(200, 2))
+
+
+def _dependent_logits(rng):
+    unlearned, retrained = rng.normal(size=(2, 200, 2, 5))
+    unlearned[..., 3] = 0.95 * unlearned[..., 2] + 0.3 * unlearned[..., 3]
+    return unlearned, retrained
+
+
+@pytest.mark.parametrize(
+    ("pools", "needed"),
+    [
+        (_two_modes, {"kernel"}),
+        (_too_narrow, {"gaussian", "kernel", "logistic"}),
+        (_dependent_logits, {"quadratic"}),
+        (_dependent_logits, {"quadratic", "support_vector"}),
+    ],
+)
+def test_without_its_specialists_the_panel_finds_less(pools, needed):
+    unlearned, retrained = pools(np.random.default_rng(8))
+    labels = np.zeros(2, dtype=int) if unlearned.ndim == 3 else None
+    values = []
+    for names in (DEFAULT_PANEL, [name for name in DEFAULT_PANEL if name not in needed]):
+        found = forgetting_quality(unlearned, retrained, labels, names)
+        values.append((found.strict or found).value)
+    assert values[1] > 1.5 * values[0]

@@ -12,7 +12,7 @@ from harness.reference.flips import Reference, prepare
 from harness.repair import competition
 from harness.repair.competition import RepairCompetition
 from harness.repair.trials import blank
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 
 ROOT = Path(__file__).parents[2]
 SMALL = """
@@ -64,6 +64,6 @@ def reference(small: RepairCompetition, workspace: Path) -> Reference:
 
 
 @pytest.fixture(scope="session")
-def parent(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
-    with WarmParent(blank(tmp_path_factory.mktemp("blank"), reference)) as parent:
-        yield parent
+def zygote(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    with Zygote(blank(tmp_path_factory.mktemp("blank"), reference)) as zygote:
+        yield zygote

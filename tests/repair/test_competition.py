@@ -1,4 +1,4 @@
-"""A repair competition's TOML: what is refused, and in which words."""
+"""A repair competition's TOML: what is refused, and with which message."""
 
 import pytest
 
@@ -22,16 +22,16 @@ def test_the_shipped_one_is_read():
     ("text", "said"),
     [
         ("flips.sahre = 0.1", "unknown key flips.sahre"),
-        ("flips.share = 0", r"flips.share = 0 has to lie in \(0, 1\)"),
+        ("flips.share = 0", r"flips.share = 0 must lie in \(0, 1\)"),
         ("flips.share = '20 %'", "flips.share: expected float, got str"),
-        ("splits.query = 0", "splits.query = 0 has to be positive"),
+        ("splits.query = 0", "splits.query = 0 must be positive"),
         ("splits.seed = -1", "splits.seed = -1 cannot be negative"),
         ("evaluation.forget = 900", "evaluation.forget = 900 is more than half of the 800"),
         ("evaluation.forget = 401", "choose a smaller one"),
         ("evaluation.seeds = 1", "an interval needs at least 2"),
         ('evaluation.treatments = ["finetune"]', "lacks 'retrain'"),
         ('evaluation.require_isolation = "high"', "is none of none, partial, full"),
-        ("evaluation.limits.seconds = 0", "evaluation.limits.seconds = 0 has to be positive"),
+        ("evaluation.limits.seconds = 0", "evaluation.limits.seconds = 0 must be positive"),
     ],
 )
 def test_a_mistake_is_named_with_its_file(tmp_path, text, said):

@@ -60,5 +60,5 @@ def test_the_cache_gives_the_same_cases(reference, workspace, monkeypatch):
 
 def test_splits_that_leave_no_test_set_are_refused(small):
     greedy = replace(small, splits=replace(small.splits, train=1600))
-    with pytest.raises(CompetitionError, match="some have to be left for the test"):
+    with pytest.raises(CompetitionError, match="leave some for the test set"):
         prepare(greedy)

@@ -1,4 +1,4 @@
-"""What an identifier may see, and what becomes of one that returns something senseless."""
+"""What an identifier may see, and what becomes of one that returns impossible scores."""
 
 import numpy as np
 import pytest
@@ -56,12 +56,12 @@ def read(folder, text, function="identify", name="mine"):
 
 
 @pytest.fixture
-def trials(reference, parent, tmp_path):
-    return Trials(reference, parent, tmp_path / "trials")
+def trials(reference, zygote, tmp_path):
+    return Trials(reference, zygote, tmp_path / "trials")
 
 
 @pytest.mark.parametrize("case", SENSELESS)
-def test_senseless_scores_are_a_verdict_that_says_what_to_mend(case, trials, reference, tmp_path):
+def test_impossible_scores_are_a_verdict_that_says_what_to_fix(case, trials, reference, tmp_path):
     expression, said = SENSELESS[case]
     mine = read(tmp_path, IDENTIFIER.format(expression))
     with pytest.raises(Verdict) as caught:
@@ -115,12 +115,12 @@ def test_true_labels_are_nowhere_in_the_process_of_an_identifier(trials, referen
         assert _text(hidden) not in shown
 
 
-def test_the_flips_file_cannot_be_found_or_opened(reference, parent, workspace, tmp_path):
+def test_the_flips_file_cannot_be_found_or_opened(reference, zygote, workspace, tmp_path):
     path = next(workspace.rglob("flips-0.safetensors"))
     mine = read(tmp_path, FILES.format(path=str(path), count=len(reference.cases[0].labels)))
-    if parent.isolation[0] == "none":
+    if zygote.isolation.level == "none":
         pytest.skip("without walls every file can be read")
-    trials = Trials(reference, parent, tmp_path / "trials")
+    trials = Trials(reference, zygote, tmp_path / "trials")
     with pytest.raises(Verdict, match="FileNotFoundError|PermissionError") as caught:
         trials.identify(Identifier("mine", mine, signed=False), reference.cases[0])
     assert "FOUND" not in caught.value.output

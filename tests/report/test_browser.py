@@ -90,7 +90,7 @@ def test_a_click_on_a_name_opens_its_section(browse):
     page, complaints = browse()
     page.get_by_role("link", name="plain").click()
     expect_open(page, "plain-16")
-    assert page.locator("details[open]").get_by_text("One point a model").is_visible()
+    assert page.locator("details[open]").get_by_text("One point per model").is_visible()
     page.get_by_role("link", name="Row on the leaderboard").click()
     expect_address(page, "row:plain-16")
     assert complaints == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import WarmParent
+from harness.sandbox.host import Zygote
 from tests.sandbox.small import write_inputs
 
 
@@ -15,8 +15,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def parent(inputs: Path) -> Iterator[WarmParent]:
+def zygote(inputs: Path) -> Iterator[Zygote]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOST_SECRET", "unguessable")
-        with WarmParent(inputs) as parent:
-            yield parent
+        with Zygote(inputs) as zygote:
+            yield zygote

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from harness.competition import Limits
 from harness.models import build
-from harness.sandbox import Sandbox, WarmParent
-from harness.sandbox.levels import VARIABLE
+from harness.sandbox.host import Server, Zygote
+from harness.sandbox.host.levels import VARIABLE
 from harness.submission import Submission, read
 
 LIMITS = Limits(seconds=4, memory_mb=800, scratch_mb=16, processes=24, output_kb=64)
@@ -57,19 +57,19 @@ def unread(text: str, name: str = "mine") -> Submission:
 
 
 @contextlib.contextmanager
-def at_level(level: str, submission: Submission, inputs: Path, limits: Limits) -> Iterator[Sandbox]:
+def at_level(level: str, submission: Submission, inputs: Path, limits: Limits) -> Iterator[Server]:
     """A sandbox at this level, whatever better one the machine has."""
-    with WarmParent(inputs, require=level) as parent:
+    with Zygote(inputs, require=level) as zygote:
         before = os.environ.get(VARIABLE)
         os.environ[VARIABLE] = level
         try:
-            sandbox = Sandbox(submission, parent, limits)
+            server = Server(submission, zygote, limits)
         finally:
             del os.environ[VARIABLE]
             if before is not None:
                 os.environ[VARIABLE] = before
-        with sandbox:
-            yield sandbox
+        with server:
+            yield server
 
 
 def several(cases: dict[str, str], prelude: str = "") -> tuple[Submission, dict[str, int]]:

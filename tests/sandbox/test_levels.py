@@ -4,21 +4,22 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
 import pytest
 
-from harness.sandbox import (
-    Sandbox,
+from harness.sandbox.host import (
     SandboxError,
-    WarmParent,
+    Server,
+    Zygote,
     isolation_level,
     levels,
-    policy,
-    walls,
 )
+from harness.sandbox.walls import Namespaces, NoWalls, files, policy
 from tests.sandbox.small import LIMITS, at_level, unread
 
 NOISE = """
@@ -33,14 +34,14 @@ HOST = f"""
 import json, os, sys
 from pathlib import Path
 from harness.competition import Limits
-from harness.sandbox import Sandbox, WarmParent
+from harness.sandbox.host import Server, Zygote
 from harness.submission import Submission
 submission = Submission("mine", Path("mine.py"), {NOISE.encode()!r}, "", ())
 limits = Limits(**json.loads(sys.argv[2]))
-with WarmParent(Path(sys.argv[1])) as parent, Sandbox(submission, parent, limits) as sandbox:
-    result = sandbox.run(5)
+with Zygote(Path(sys.argv[1])) as zygote, Server(submission, zygote, limits) as server:
+    result = server.run(5)
 assert "torch" not in sys.modules
-print(json.dumps([sandbox.level, sandbox.missing, result.weights["fc.bias"].tolist(),
+print(json.dumps([server.level, server.missing, result.weights["fc.bias"].tolist(),
                   result.output, os.getuid()]))
 """
 
@@ -53,7 +54,7 @@ def host(inputs: Path, *before: str, **environment: str) -> list:
         capture_output=True,
         text=True,
         cwd="/",
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(walls.PACKAGE.parent)} | environment,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(files.PACKAGE.parent)} | environment,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -65,7 +66,7 @@ def as_ordinary_user(inputs: Path) -> list[str]:
         return []
     for path in (inputs, *inputs.iterdir()):
         path.chmod(0o755)
-    needed = [*walls.visible(), str(walls.PACKAGE.parent), str(inputs)]
+    needed = [*files.visible(), str(files.PACKAGE.parent), str(inputs)]
     hidden = {
         str([p for p in Path(path).parents if not p.stat().st_mode & 0o001][-1])
         for path in needed
@@ -112,10 +113,10 @@ def test_every_level_gives_the_same_weights_and_never_root(inputs: Path) -> None
     for level in ("full", "partial", "none")[
         ("full", "partial", "none").index(isolation_level()[0]) :
     ]:
-        with at_level(level, unread(NOISE), inputs, LIMITS) as sandbox:
-            assert sandbox.level == level
-            assert (sandbox.missing == "") == (level == "full")
-            result = sandbox.run(5)
+        with at_level(level, unread(NOISE), inputs, LIMITS) as server:
+            assert server.level == level
+            assert (server.missing == "") == (level == "full")
+            result = server.run(5)
             given.append(result.weights["fc.bias"])
             assert result.output != "uid 0\n"
     assert all(np.array_equal(given[0], other) for other in given)
@@ -126,7 +127,7 @@ def test_a_level_that_is_not_had_is_refused_with_the_reason(
 ) -> None:
     monkeypatch.setenv(levels.VARIABLE, "none")
     with pytest.raises(SandboxError, match=r"'full' is required, but only 'none' holds: .*=none"):
-        Sandbox(unread(NOISE), WarmParent(inputs, require="full"), LIMITS)
+        Server(unread(NOISE), Zygote(inputs, require="full"), LIMITS)
 
 
 def test_a_level_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +166,7 @@ def test_a_level_that_lets_an_attack_through_is_not_given(
 ) -> None:
     """The verdict on the probes, with probes that report what a leaking wall would."""
     leaking = subprocess.CompletedProcess([], 0, json.dumps([attack]), "")
-    monkeypatch.setattr(levels, "_probe", lambda level: leaking)
+    monkeypatch.setattr(levels, "_probe", lambda walls, private: leaking)
     monkeypatch.delenv(levels.VARIABLE, raising=False)
     levels._failure.cache_clear()
     try:
@@ -181,7 +182,7 @@ def test_a_killed_probe_says_nothing_of_the_level(
     status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = subprocess.CompletedProcess([], status, "", "")
-    monkeypatch.setattr(levels, "_probe", lambda level: killed)
+    monkeypatch.setattr(levels, "_probe", lambda walls, private: killed)
     monkeypatch.delenv(levels.VARIABLE, raising=False)
     levels._failure.cache_clear()
     with pytest.raises(SandboxError, match="was killed: run the same command again"):
@@ -190,7 +191,7 @@ def test_a_killed_probe_says_nothing_of_the_level(
 
 def test_without_walls_every_probe_reports_success() -> None:
     """A probe that cannot win anywhere would prove nothing."""
-    won = set(json.loads(levels._probe("none").stdout))
+    won = set(json.loads(levels._probe(NoWalls, files.private()).stdout))
     assert won == levels._STOPS["full"] - {"be root", "signal the evaluator"} or os.geteuid()
     assert won >= {"read files", "write files", "reach the network", "leave a daemon"}
 
@@ -205,11 +206,60 @@ def test_an_evaluator_that_is_process_1_is_not_taken_for_the_run(
     space = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid():
         space += ["--user", "--map-current-user"]
-    ask = "from harness.sandbox import isolation_level; print(os.getpid(), *isolation_level())"
+    ask = "from harness.sandbox.host import isolation_level; print(os.getpid(), *isolation_level())"
     done = subprocess.run(
         [*space, sys.executable, "-c", f"import os; {ask}"],
         capture_output=True,
         text=True,
-        cwd=walls.PACKAGE.parent,
+        cwd=files.PACKAGE.parent,
     )
     assert done.stdout == "1 full \n", done.stderr
+
+
+PRYING = """
+import os
+def unlearning(net, retain, forget, val):
+    for folder, _, names in os.walk("{here}"):
+        print("WON", folder, names) if names else None
+    try:
+        print("WON", open("{here}/results/canary").read())
+    except OSError:
+        pass
+"""
+
+
+@pytest.fixture
+def below_usr() -> Iterator[Path]:
+    """A workspace within a folder that every run sees."""
+    if os.geteuid():
+        pytest.skip("only root can work below /usr")
+    with tempfile.TemporaryDirectory(dir="/usr/src") as folder:
+        here = Path(folder)
+        here.chmod(0o755)
+        for name in ("reference/cache", "results", "submissions"):
+            (here / name).mkdir(parents=True)
+            (here / name / "canary").write_text("secret")
+        yield here
+
+
+@pytest.mark.usefixtures("needs_full")
+def test_a_workspace_below_what_runs_see_is_covered(
+    inputs: Path, below_usr: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(below_usr)
+    submission = unread(PRYING.format(here=below_usr))
+    with Zygote(inputs, require="full") as zygote, Server(submission, zygote, LIMITS) as server:
+        assert server.run(0).output == ""
+
+
+@pytest.mark.usefixtures("needs_full")
+def test_a_level_that_cannot_cover_the_workspace_is_refused(
+    below_usr: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(below_usr)
+    monkeypatch.setenv(levels.VARIABLE, "partial")
+    assert isolation_level()[0] == "none"
+    assert "read files" in levels._failure(Namespaces, tuple(files.private()))
+    monkeypatch.chdir(below_usr / "results")
+    (below_usr / "results/canary").unlink()
+    assert "see the host's folders" in levels._failure(Namespaces, tuple(files.private()))

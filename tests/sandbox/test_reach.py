@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import Sandbox, WarmParent, policy, walls
+from harness.sandbox.host import Server, Zygote
+from harness.sandbox.walls import files, policy
 from tests.sandbox.small import LIMITS, unread
 
 LISTING = """
@@ -33,27 +34,27 @@ def unlearning(net, retain, forget, val):
         "groups": os.getgroups(),
         "status": dict(l.split(":\\t", 1) for l in open("/proc/self/status").read().splitlines()),
         "interfaces": [name for _, name in socket.if_nameindex()],
-        "routes": open("/proc/net/route").read().splitlines()[1:],
+        "routes": open("/proc/self/net/route").read().splitlines()[1:],
         "host": socket.gethostname(),
         "limits": {{n: resource.getrlimit(getattr(resource, n)) for n in ("RLIMIT_NPROC",
             "RLIMIT_FSIZE", "RLIMIT_CORE", "RLIMIT_DATA")}},
-        "mounts": open("/proc/mounts").read().splitlines(),
+        "mounts": open("/proc/self/mounts").read().splitlines(),
     }}))
 """
 
 
 @pytest.fixture(scope="module")
-def seen(parent: WarmParent) -> Iterator[dict]:
-    visible = ", ".join(repr(folder) for folder in walls.visible())
-    with Sandbox(unread(LISTING.format(visible=visible)), parent, LIMITS) as sandbox:
-        if sandbox.level != "full":
-            pytest.skip(f"this machine gives {sandbox.level}: {sandbox.missing}")
-        yield json.loads(sandbox.run(0).output)
+def seen(zygote: Zygote) -> Iterator[dict]:
+    visible = ", ".join(repr(folder) for folder in files.visible())
+    with Server(unread(LISTING.format(visible=visible)), zygote, LIMITS) as server:
+        if server.level != "full":
+            pytest.skip(f"this machine gives {server.level}: {server.missing}")
+        yield json.loads(server.run(0).output)
 
 
 def test_the_files_are_those_of_the_policy(seen: dict) -> None:
     allowed = {
-        *(f"/guest/harness/{name}" for name in policy.GUEST_FILES),
+        *files.program(),
         *(f"/inputs/{name}" for name in policy.INPUT_FILES),
         *policy.DEVICES,
         *policy.LINKS,
@@ -65,7 +66,7 @@ def test_the_files_are_those_of_the_policy(seen: dict) -> None:
 
 
 def test_the_repository_and_the_homes_are_not_there(seen: dict) -> None:
-    checkout = walls.PACKAGE.parent
+    checkout = files.PACKAGE.parent
     assert not any(Path(file).is_relative_to(checkout) for file in seen["files"])
     assert "home" not in seen["visible"]
     assert not any(file.endswith(("passwd", "shadow")) for file in seen["files"])
@@ -80,7 +81,7 @@ def test_only_scratch_can_be_written(seen: dict) -> None:
     read_only = {line.split()[1]: "ro" in line.split()[3].split(",") for line in seen["mounts"]}
     assert read_only["/"]
     assert read_only["/usr"]
-    assert all(read_only[folder] for folder in walls.visible())
+    assert all(read_only[folder] for folder in files.visible())
 
 
 def test_it_sees_no_process_but_itself(seen: dict) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.sandbox import RunResult, Sandbox, WarmParent
-from tests.sandbox.small import FORGET, LIMITS, RETAIN, VALIDATION, several
+from harness.sandbox.host import RunResult, Server, Zygote
+from tests.sandbox.small import FORGET, LIMITS, RETAIN, VALIDATION, several, unread
 
 CASES = {
     "noise": """
@@ -119,6 +119,11 @@ CASES = {
                 print(count)
                 time.sleep(1)
         """,
+    "counts": """
+        import gc
+        def unlearning(net, retain, forget, val):
+            print(gc.get_count(), [generation["collections"] for generation in gc.get_stats()])
+        """,
     "environment": """
         import os, torch
         def unlearning(net, retain, forget, val):
@@ -128,11 +133,11 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def run(parent: WarmParent) -> Iterator[Callable[..., RunResult]]:
+def run(zygote: Zygote) -> Iterator[Callable[..., RunResult]]:
     """Run a case, with a seed of its own."""
     submission, cases = several(CASES)
-    with Sandbox(submission, parent, LIMITS) as sandbox:
-        yield lambda case, seed=0: sandbox.run(1000 * seed + cases[case])
+    with Server(submission, zygote, LIMITS) as server:
+        yield lambda case, seed=0: server.run(1000 * seed + cases[case])
 
 
 def same(a: RunResult, b: RunResult) -> bool:
@@ -182,9 +187,9 @@ def test_runs_at_the_same_time_do_not_mix(run: Callable[..., RunResult]) -> None
 
 
 def test_runs_at_the_same_time_have_their_own_limit_of_processes(
-    run: Callable[..., RunResult], parent: WarmParent
+    run: Callable[..., RunResult], zygote: Zygote
 ) -> None:
-    if parent.isolation[0] != "full":
+    if zygote.isolation.level != "full":
         pytest.skip("without a user namespace of its own, a run shares the limit of its user")
     with ThreadPoolExecutor(2) as pool:
         counts = [pool.submit(run, "all the processes it may have", seed) for seed in (1, 2)]
@@ -237,3 +242,37 @@ def test_a_run_says_what_it_took(run: Callable[..., RunResult]) -> None:
     result = run("finetune")
     assert 0 < result.seconds < LIMITS.seconds
     assert 10 < result.peak_memory_mb < LIMITS.memory_mb
+
+
+def test_the_collector_counts_alike_in_every_run(run: Callable[..., RunResult]) -> None:
+    first = run("counts").output
+    for seed in range(8):
+        run("untouched", seed)
+    assert run("counts").output == first
+
+
+SEARCH = """
+import torch
+def unlearning(net, retain, forget, val):
+    own, found = str(torch.initial_seed()).encode(), set()
+    with open("/proc/self/mem", "rb", 0) as memory, open("/proc/self/maps") as maps:
+        for line in maps:
+            addresses, access, *_ = line.split()
+            if access.startswith("rw"):
+                start, end = (int(address, 16) for address in addresses.split("-"))
+                memory.seek(start)
+                content = memory.read(end - start)
+                place = content.find(b"424242")
+                while place >= 0:
+                    number = content[place : place + 18]
+                    found |= {number} if number.isdigit() else set()
+                    place = content.find(b"424242", place + 1)
+    print(own in found, sorted(found - {own}))
+"""
+
+
+def test_a_run_inherits_no_seed_of_another(zygote: Zygote) -> None:
+    """Seeds that can be told from all other numbers; each finds its own alone."""
+    with Server(unread(SEARCH), zygote, LIMITS) as server:
+        for number in (17, 290, 3100):
+            assert server.run(int(f"424242{number:012d}")).output == "True []\n"

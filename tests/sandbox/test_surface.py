@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.sandbox import RunResult, Sandbox, WarmParent
+from harness.sandbox.host import RunResult, Server, Zygote
 from harness.submission import Verdict
 from tests.sandbox.small import LIMITS, submit
 
@@ -265,26 +265,26 @@ VERDICT = {
 }
 
 
-def run(folder: Path, parent: WarmParent, text: str) -> RunResult:
-    with Sandbox(submit(folder, text), parent, LIMITS) as sandbox:
-        return sandbox.run(1)
+def run(folder: Path, zygote: Zygote, text: str) -> RunResult:
+    with Server(submit(folder, text), zygote, LIMITS) as server:
+        return server.run(1)
 
 
 @pytest.mark.parametrize("kind", RUN)
-def test_runs_as_it_is(tmp_path: Path, parent: WarmParent, kind: str) -> None:
-    if "/kaggle/" in RUN[kind] and parent.isolation[0] != "full":
+def test_runs_as_it_is(tmp_path: Path, zygote: Zygote, kind: str) -> None:
+    if "/kaggle/" in RUN[kind] and zygote.isolation.level != "full":
         pytest.skip("Kaggle's folders exist at level full")
-    result = run(tmp_path, parent, RUN[kind])
+    result = run(tmp_path, zygote, RUN[kind])
     assert "fc.weight" in result.weights
 
 
 @pytest.mark.parametrize("kind", VERDICT)
 def test_a_file_that_is_broken_in_itself_is_told_what_to_mend(
-    tmp_path: Path, parent: WarmParent, kind: str
+    tmp_path: Path, zygote: Zygote, kind: str
 ) -> None:
     text, status, phrases = VERDICT[kind]
     with pytest.raises(Verdict) as caught:
-        run(tmp_path, parent, text)
+        run(tmp_path, zygote, text)
     assert caught.value.status == status
     for phrase in phrases:
         assert phrase in caught.value.message
@@ -293,8 +293,8 @@ def test_a_file_that_is_broken_in_itself_is_told_what_to_mend(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("use", ["next(iter(val))[0].cuda()", "net.to('cuda:0')"])
 def test_a_file_that_asks_for_a_gpu_where_there_is_none_is_told_so(
-    tmp_path: Path, parent: WarmParent, use: str
+    tmp_path: Path, zygote: Zygote, use: str
 ) -> None:
     with pytest.raises(Verdict, match="There is no GPU here") as caught:
-        run(tmp_path, parent, f"def unlearning(net, retain, forget, val): {use}")
+        run(tmp_path, zygote, f"def unlearning(net, retain, forget, val): {use}")
     assert caught.value.status == "crashed"

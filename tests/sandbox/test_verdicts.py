@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import RunResult, Sandbox, WarmParent
+from harness.sandbox.host import RunResult, Server, Zygote
 from harness.submission import Verdict
 from tests.sandbox.small import LIMITS, several, submit, unread
 
@@ -108,17 +108,17 @@ def function(body: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def sandbox(parent: WarmParent) -> Iterator[tuple[Sandbox, dict[str, int]]]:
+def server(zygote: Zygote) -> Iterator[tuple[Server, dict[str, int]]]:
     submission, seeds = several({case: function(body) for case, (body, *_) in CASES.items()})
-    with Sandbox(submission, parent, LIMITS) as warm:
+    with Server(submission, zygote, LIMITS) as warm:
         yield warm, seeds
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_fault_inside_is_a_verdict_that_says_what_to_mend(
-    sandbox: tuple[Sandbox, dict[str, int]], case: str
+    server: tuple[Server, dict[str, int]], case: str
 ) -> None:
-    warm, seeds = sandbox
+    warm, seeds = server
     _, status, phrases = CASES[case]
     with pytest.raises(Verdict) as caught:
         warm.run(seeds[case])
@@ -129,13 +129,13 @@ def test_a_fault_inside_is_a_verdict_that_says_what_to_mend(
         assert caught.value.output == "so far\n"
 
 
-def run_alone(folder: Path, parent: WarmParent, text: str) -> RunResult:
-    with Sandbox(submit(folder, text), parent, LIMITS) as sandbox:
-        return sandbox.run(0)
+def run_alone(folder: Path, zygote: Zygote, text: str) -> RunResult:
+    with Server(submit(folder, text), zygote, LIMITS) as server:
+        return server.run(0)
 
 
 def test_a_traceback_is_the_participants_own_and_shows_their_lines(
-    tmp_path: Path, parent: WarmParent
+    tmp_path: Path, zygote: Zygote
 ) -> None:
     text = """\
         def helper():
@@ -145,7 +145,7 @@ def test_a_traceback_is_the_participants_own_and_shows_their_lines(
             helper()
         """
     with pytest.raises(Verdict) as caught:
-        run_alone(tmp_path, parent, text)
+        run_alone(tmp_path, zygote, text)
     lines = caught.value.message.splitlines()
     assert lines[:3] == [
         "Traceback (most recent call last):",
@@ -157,19 +157,17 @@ def test_a_traceback_is_the_participants_own_and_shows_their_lines(
     assert "guest" not in caught.value.message
 
 
-def test_a_missing_import_at_the_top_is_named_with_its_line(
-    tmp_path: Path, parent: WarmParent
-) -> None:
+def test_a_missing_import_at_the_top_is_named_with_its_line(tmp_path: Path, zygote: Zygote) -> None:
     with pytest.raises(Verdict) as caught:
-        run_alone(tmp_path, parent, "import notthere\n" + function("pass"))
+        run_alone(tmp_path, zygote, "import notthere\n" + function("pass"))
     assert caught.value.status == "invalid_submission"
     assert "'notthere' is not installed" in caught.value.message
     assert '  File "mine.py", line 1, in <module>' in caught.value.message
 
 
-def test_what_cannot_be_called_with_four_arguments_is_invalid(parent: WarmParent) -> None:
+def test_what_cannot_be_called_with_four_arguments_is_invalid(zygote: Zygote) -> None:
     submission = unread("unlearning = lambda net, retain: None")
-    with Sandbox(submission, parent, LIMITS) as sandbox, pytest.raises(Verdict) as caught:
-        sandbox.run(0)
+    with Server(submission, zygote, LIMITS) as server, pytest.raises(Verdict) as caught:
+        server.run(0)
     assert caught.value.status == "invalid_submission"
     assert "`unlearning(net, retain)` cannot be called as unlearning(net," in caught.value.message

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from harness.sandbox import weights
+from harness.sandbox.host import weights
 from harness.submission import Verdict
 
 GOOD = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(7)}

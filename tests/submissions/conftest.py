@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 from torchvision.models import resnet18
 
 from harness import competition, data, models
+from harness.batches import Split, loader
 from harness.competition import Competition
-from harness.data.batches import Split, loader
 from harness.reference.training import train
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"

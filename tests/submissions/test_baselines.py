@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from harness.batches import Split
 from harness.competition import Model
-from harness.data.batches import Split
 from harness.reference import training
 from tests.submissions.conftest import Digits, changed, loss_on, snapshot
 

@@ -27,7 +27,7 @@ def test_never_touches_the_head_or_a_shortcut(module, digits: Digits):
 
 def test_torchvision_shortcuts_are_not_eligible(module):
     names = module.eligible(resnet18()).keys()
-    assert len(names) == 17  # the convolutions of ResNet-18, but for 3 projections
+    assert len(names) == 17  # the convolutions of ResNet-18 without its 3 projections
     assert "conv1" in names and not any("downsample" in name for name in names)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
-from harness.data.batches import Split, loader
+from harness.batches import Split, loader
 from tests.submissions.conftest import Digits, changed, snapshot
 
 

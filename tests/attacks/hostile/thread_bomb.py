@@ -3,6 +3,7 @@
 full, partial, none: harmless
 """
 
+import os
 import threading
 import time
 
@@ -12,10 +13,11 @@ import target
 def unlearning(net, retain, forget, val):
     count = 0
     try:
-        while count < 1000:
+        while count < 5000:
             threading.Thread(target=time.sleep, args=[1000]).start()
             count += 1
     except RuntimeError:
         pass
-    if count > target.processes:
+    # Without a namespace of its own, the limit is one for all that the user runs.
+    if count > (target.processes if os.getpid() == 1 else 4000):
         print("WON", count)

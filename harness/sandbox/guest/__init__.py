@@ -1,0 +1,1 @@
+"""What runs inside the walls: the zygote, its servers, their runs; copied in whole."""
