@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -207,6 +208,27 @@ def _competition(options: argparse.Namespace) -> int:
     return 0
 
 
+def _score(options: argparse.Namespace) -> int:
+    from harness import external
+
+    paths = (options.unlearned, options.retrained, options.second)
+    try:
+        unlearned, retrained, second = map(external.read, paths)
+        row = external.score(unlearned, retrained, second, n_jobs=-1)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return HOST_FAULT
+    if options.json:
+        print(json.dumps(row, indent=1))
+        return 0
+    explanations = row.pop("explanations")
+    for name, value in row.items():
+        print(f"{name:40}{value if isinstance(value, str) else format(value, '.6g')}".rstrip())
+    for name, explanation in explanations.items():
+        print(f"flag {name}: {explanation}")
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     print(_drawn(options, again=True))
     return 0
@@ -227,6 +249,7 @@ COMMANDS = {
     "check": _check,
     "reference": _reference,
     "leaderboard": _leaderboard,
+    "score": _score,
     "report": _report,
     "repair": _repair,
     "new": _new,

@@ -77,6 +77,28 @@ def parser() -> argparse.ArgumentParser:
     leaderboard.add_argument("--competition", default="digits", help=_COMPETITION)
     leaderboard.add_argument("--json", action="store_true", help=_JSON)
 
+    score = verbs.add_parser(
+        "score",
+        help="score models that were made elsewhere, by files of their outputs",
+        description="Score models that were made elsewhere, by .npz files of their logits, labels, "
+        "accuracies and validation logits, as docs/bring-your-own.md describes them.",
+        epilog="example: python -m harness score unlearned.npz retrained.npz --second second.npz",
+    )
+    score.add_argument(
+        "unlearned", type=Path, metavar="UNLEARNED", help="outputs of N unlearned models"
+    )
+    score.add_argument(
+        "retrained", type=Path, metavar="RETRAINED", help="of models that never saw the forget set"
+    )
+    score.add_argument(
+        "--second",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="of N more retrained models, which set the ceiling",
+    )
+    score.add_argument("--json", action="store_true", help="print the row as JSON")
+
     report = verbs.add_parser(
         "report",
         help="draw the results as a page for a browser",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.tables import parse
 
 __all__ = ["PACKAGED", "CompetitionError", "find"]
 LEVELS = ("none", "partial", "full")
+OVER_LIMIT = ("mark", "apart", "refuse")
 MIN_RUNS = 10  # the attackers' cross-validation needs two models per fold in each pool
 
 # The keys that may choose the forget set, for each of its kinds.
@@ -133,7 +134,10 @@ class Limits:
     submission_kb : int
         How much Python a submission may hold, in KiB: stored models, replayed, would score well.
     retrain_fraction : float
-        Mean seconds of a run over the seconds of one retraining, above which a row is flagged.
+        Mean seconds of a run over the seconds of one retraining, above which a row is slow.
+    over_limit : {"mark", "apart", "refuse"}
+        What becomes of a slow row: it is flagged; it is flagged, and stands without a rank below
+        all that have one; or it gets the verdict `timeout` in the place of a score.
     """
 
     seconds: float = 60.0
@@ -145,6 +149,7 @@ class Limits:
     output_kb: int = 256
     submission_kb: int = 256
     retrain_fraction: float = 0.2
+    over_limit: str = "mark"
 
 
 @dataclass(frozen=True)
@@ -253,19 +258,15 @@ def check_recipe(training: Training) -> None:
     for key in ("seed", "weight_decay"):
         if (value := getattr(training, key)) < 0:
             raise CompetitionError(f"training.{key} = {value} cannot be negative")
-    if training.optimizer not in OPTIMIZERS:
-        raise CompetitionError(
-            f"training.optimizer = {training.optimizer!r} is none of {', '.join(OPTIMIZERS)}"
-        )
+    _check_choice("training.optimizer", training.optimizer, OPTIMIZERS)
 
 
 def check_walls(require_isolation: str, limits: Limits) -> None:
     """Raise a CompetitionError for an unknown isolation level, or limits that allow nothing."""
-    check_positive({f"evaluation.limits.{key}": value for key, value in asdict(limits).items()})
-    if require_isolation not in LEVELS:
-        raise CompetitionError(
-            f"evaluation.require_isolation = {require_isolation!r} is none of {', '.join(LEVELS)}"
-        )
+    numbers = {key: value for key, value in asdict(limits).items() if key != "over_limit"}
+    check_positive({f"evaluation.limits.{key}": value for key, value in numbers.items()})
+    _check_choice("evaluation.limits.over_limit", limits.over_limit, OVER_LIMIT)
+    _check_choice("evaluation.require_isolation", require_isolation, LEVELS)
 
 
 def check_positive(values: Mapping[str, float]) -> None:
@@ -273,6 +274,11 @@ def check_positive(values: Mapping[str, float]) -> None:
     for key, value in values.items():
         if not value > 0:  # a NaN is not, either
             raise CompetitionError(f"{key} = {value:g} must be positive")
+
+
+def _check_choice(key: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise CompetitionError(f"{key} = {value!r} is none of {', '.join(choices)}")
 
 
 def _check_splits(splits: Splits) -> None:
@@ -294,10 +300,7 @@ def _check_splits(splits: Splits) -> None:
         check_positive({"splits.forget.count": forget.count})
     if forget.share is not None and not 0 < forget.share <= 1:
         raise CompetitionError(f"splits.forget.share = {forget.share} must lie in (0, 1]")
-    if forget.kind not in FORGET_KINDS:
-        raise CompetitionError(
-            f"splits.forget.kind = {forget.kind!r} is none of {', '.join(FORGET_KINDS)}"
-        )
+    _check_choice("splits.forget.kind", forget.kind, FORGET_KINDS)
     needed = FORGET_KINDS[forget.kind]
     if _stated(forget).keys() - {"kind"} not in needed:
         choices = "; or ".join(" and ".join(sorted(keys)) for keys in needed)

@@ -201,6 +201,7 @@ class _Evaluator:
         return (
             row["key"] == self.key
             and row["sha256"] == submission.sha256
+            and row.get("over_limit", "mark") == self.settings.limits.over_limit
             and (not self._retry if "score" not in row else self._suffices(row))
         )
 
@@ -250,6 +251,7 @@ class _Evaluator:
             "sha256": sha256,
             "evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "key": self.key,
+            "over_limit": self.settings.limits.over_limit,
         } | figures
         leaderboard.write_row(folder, row)
         return row

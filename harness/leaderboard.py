@@ -90,8 +90,9 @@ def update(results: Path, key: str) -> pd.DataFrame:
     """Rank the rows that were scored under `key`, write `leaderboard.csv`, return it.
 
     Scores of different numbers of runs are not comparable: each number is ranked by itself.
-    Baselines, and rows of shipped methods that were not evaluated here, stand among them by
-    their scores, and have no rank.
+    Rows that are slow, where the competition sets those apart, stand below the others in a group
+    of their own, and have no rank. Baselines, and rows of shipped methods that were not evaluated
+    here, stand among the others by their scores, and have no rank either.
     """
     rows = [row for row in _rows(results) if row["key"] == key]
     for runs in {row["runs"] for row in rows}:
@@ -103,7 +104,7 @@ def update(results: Path, key: str) -> pd.DataFrame:
         if row["runs"] in {runs for runs, _ in evaluated}
         and (row["runs"], row["submission"]) not in evaluated
     ]
-    rows.sort(key=lambda row: (-row["runs"], -row.get("score", -np.inf), row["submission"]))
+    rows.sort(key=_place)
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(reference=key).map(cell)
     for column in ("rank", "rank_group"):
         frame[column] = frame[column].astype("Int64")
@@ -144,8 +145,18 @@ def _table(frame: pd.DataFrame) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def _rank(rows: list[Row]) -> None:
-    rows.sort(key=lambda row: -row["score"])
+def _place(row: Row) -> tuple:
+    """By which rows are sorted: the scored, then those apart, then the failed."""
+    score = row.get("score", -np.inf)
+    return (-row["runs"], "score" not in row, _is_apart(row), -score, row["submission"])
+
+
+def _is_apart(row: Row) -> bool:
+    return row.get("over_limit") == "apart" and "slow" in row.get("flags", "").split()
+
+
+def _rank(scored: list[Row]) -> None:
+    rows = sorted((row for row in scored if not _is_apart(row)), key=lambda row: -row["score"])
     groups = scoring.rank_groups(
         [row["score"] for row in rows],
         [np.array(row["draws"]) for row in rows],
@@ -153,6 +164,8 @@ def _rank(rows: list[Row]) -> None:
     )
     for rank, (row, group) in enumerate(zip(rows, groups, strict=True), start=1):
         row |= {"rank": rank, "rank_group": group}
+    for row in filter(_is_apart, scored):
+        row["rank_group"] = max(groups, default=0) + 1
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

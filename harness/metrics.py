@@ -215,7 +215,7 @@ def figures(
     -------
     dict of str to float
         Figures of examples are medians over the examples; KLOM is a mean, as in its paper. The
-        retrain fraction is None if no time was given.
+        retrain fraction is None if no time was given, membership inference if no losses were.
 
     Raises
     ------
@@ -242,12 +242,8 @@ def figures(
         "klom": float(klom(phi_u, phi_r).mean()),
         "ks_distance": float(np.median(ks_distance(phi_u, phi_r))),
         "gaussian_dp_mu": float(np.median(gaussian_dp_mu(phi_u, phi_r))),
-        "membership_inference_accuracy": membership_inference_accuracy(
-            _losses(phi_u), unlearned.test_losses
-        ),
-        "retrained_membership_inference_accuracy": membership_inference_accuracy(
-            _losses(phi_r), retrained.test_losses
-        ),
+        "membership_inference_accuracy": _attacked(phi_u, unlearned.test_losses),
+        "retrained_membership_inference_accuracy": _attacked(phi_r, retrained.test_losses),
         **{f"{k}_accuracy": value for k, value in means["unlearned"].items()},
         **{f"retrained_{k}_accuracy": value for k, value in means["retrained"].items()},
         "seconds_per_run": seconds_per_run,
@@ -300,9 +296,11 @@ def per_example(
     }
 
 
-def _losses(phi: np.ndarray) -> np.ndarray:
-    """Cross entropies, as ``−log p = log(1 + exp(−phi))``."""
-    return np.logaddexp(0, -phi)
+def _attacked(phi: np.ndarray, test_losses: np.ndarray) -> float | None:
+    """Membership inference by cross entropies, ``−log p = log(1 + exp(−phi))``, where known."""
+    if not test_losses.size:
+        return None
+    return membership_inference_accuracy(np.logaddexp(0, -phi), test_losses)
 
 
 def _ratio(ours: float, theirs: float) -> float:

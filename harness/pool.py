@@ -19,7 +19,7 @@ class Pool:
     forget_logits : ndarray [N, F, C], float32
         Logits of the F forget examples.
     test_losses : ndarray [N, T], float32
-        Cross entropy, in nats, of each of the T test examples.
+        Cross entropy, in nats, of each of the T test examples; T is 0 where nobody kept them.
     retain_accuracy, forget_accuracy, validation_accuracy, test_accuracy : ndarray [N], float64
         Fraction of the split that each model classifies correctly.
     class_means : ndarray [N, C], float64

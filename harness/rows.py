@@ -13,8 +13,7 @@ from harness.epsilon import ForgettingQuality
 from harness.leaderboard import Row
 from harness.reference.pools import Reference
 from harness.runs import Runs
-from harness.scoring import Score
-from harness.yardstick import fraction_low
+from harness.yardstick import fraction_low, refuse_slow
 
 BASELINE = "baseline"
 LINES = ("retraining", "floor")
@@ -43,8 +42,15 @@ def scored(
     Returns
     -------
     dict
+
+    Raises
+    ------
+    Verdict
+        `timeout`, if a run takes longer than the competition scores.
     """
     settings, labels = reference.competition.evaluation, reference.data.forget["label"]
+    fraction = fraction_low(runs.seconds, retrainings)
+    refuse_slow(fraction, settings.limits)
     pools = runs.pool, reference.retrained
     score = scoring.score(*pools, ceiling, labels, settings.attackers, settings.delta)
     figures: Row = metrics.figures(
@@ -54,17 +60,17 @@ def scored(
         settings.delta,
         *(float(times.mean()) if times.size else None for times in (runs.seconds, retrainings)),
     )
-    figures["retrain_fraction_low"] = fraction_low(runs.seconds, retrainings)
+    figures["retrain_fraction_low"] = fraction
     flags = diagnostics.flags(
         *pools,
         labels,
         score.value,
         figures["neurips2023_score"],
         score.utility,
-        figures["retrain_fraction_low"],
+        fraction,
         settings.limits.retrain_fraction,
     )
-    figures = _made_of(score) | figures
+    figures = score.figures() | figures
     store.write(folder / "metrics.json", json.dumps(figures, indent=1))
     examples = {k: v for k, v in reference.data.forget.items() if k not in ("image", "label")}
     examples |= metrics.per_example(*pools, labels, score.quality)
@@ -116,24 +122,3 @@ def baselines(reference: Reference, ceiling: ForgettingQuality) -> dict[str, Row
         retraining["strict_score"] = 1.0
         floor["strict_score"] = least / ceiling.strict.value
     return {"retraining": retraining, "floor": floor}
-
-
-def _made_of(score: Score) -> Row:
-    """A score and what it is made of, by the names of the leaderboard."""
-    figures: Row = {
-        "score": score.value,
-        "score_low": score.low,
-        "score_high": score.high,
-        "forgetting_quality": score.quality.value,
-        "ceiling": score.ceiling.value,
-        "utility": score.utility,
-    }
-    if score.strict:
-        figures |= {
-            "strict_score": score.strict.value,
-            "strict_score_low": score.strict.low,
-            "strict_score_high": score.strict.high,
-            "strict_ceiling": score.strict.ceiling.value,
-            "strict_epsilon_median": float(np.median(score.strict.quality.epsilons)),
-        }
-    return figures

@@ -58,6 +58,26 @@ class Score:
     def at_floor(self) -> bool:
         return bool(np.median(self.quality.epsilons) > self.quality.largest_epsilon - FLOOR)
 
+    def figures(self) -> dict[str, Any]:
+        """The score and what it is made of, by the names of the leaderboard."""
+        figures = {
+            "score": self.value,
+            "score_low": self.low,
+            "score_high": self.high,
+            "forgetting_quality": self.quality.value,
+            "ceiling": self.ceiling.value,
+            "utility": self.utility,
+        }
+        if self.strict:
+            figures |= {
+                "strict_score": self.strict.value,
+                "strict_score_low": self.strict.low,
+                "strict_score_high": self.strict.high,
+                "strict_ceiling": self.strict.ceiling.value,
+                "strict_epsilon_median": float(np.median(self.strict.quality.epsilons)),
+            }
+        return figures
+
 
 def score(
     unlearned: Pool,
@@ -66,6 +86,7 @@ def score(
     labels: np.ndarray,
     attackers: Sequence[Any] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
     delta: float = 1e-5,
+    n_jobs: int | None = None,
 ) -> Score:
     """Score a pool of unlearned models.
 
@@ -78,7 +99,7 @@ def score(
         `quality` makes of them.
     labels : array [F] of int
         Classes of the forget examples.
-    attackers, delta
+    attackers, delta, n_jobs
         As in `harness.epsilon.forgetting_quality`.
 
     Returns
@@ -91,7 +112,7 @@ def score(
         If a pool has fewer than 10 models or is not finite, or if the ceiling was measured with
         other numbers of models, attackers or delta, as such scores are not comparable.
     """
-    found = quality(unlearned, retrained, labels, attackers, delta)
+    found = quality(unlearned, retrained, labels, attackers, delta, n_jobs)
     _check_ceiling(ceiling, found)
     utilities = np.array(
         [
@@ -108,6 +129,7 @@ def quality(
     labels: np.ndarray,
     attackers: Sequence[Any] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
     delta: float = 1e-5,
+    n_jobs: int | None = None,
 ) -> ForgettingQuality:
     """Forgetting quality of one pool against another, seen raw and calibrated; see `score`."""
     return forgetting_quality(
@@ -117,6 +139,7 @@ def quality(
         attackers,
         delta,
         calibrations=(unlearned.calibration, retrained.calibration),
+        n_jobs=n_jobs,
     )
 
 

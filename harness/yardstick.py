@@ -14,6 +14,7 @@ import torch
 from scipy.stats import t as student
 
 from harness import store
+from harness.competition import Limits
 from harness.reference import plain_loop
 from harness.reference.pools import Reference
 from harness.reference.training import MEASURED_SECONDS, as_plain
@@ -113,6 +114,20 @@ def fraction_low(seconds: np.ndarray, retrainings: np.ndarray) -> float | None:
     )
     error = student.ppf(0.95, len(retrainings) - 1) * math.sqrt(variance)
     return max(float(seconds.mean() / retrainings.mean() * (1 - error)), 0.0)
+
+
+def refuse_slow(fraction: float | None, limits: Limits) -> None:
+    """Raise a Verdict, `timeout`, where the competition refuses what takes longer than its limit.
+
+    `fraction` is the least part of a retraining that a run may take, if that is known.
+    """
+    is_slow = fraction is not None and fraction > limits.retrain_fraction
+    if is_slow and limits.over_limit == "refuse":
+        raise Verdict(
+            "timeout",
+            f"A run takes at least {fraction:.0%} of the time of retraining; this competition "
+            f"scores nothing that takes more than {limits.retrain_fraction:.0%}.",
+        )
 
 
 def _ends(count: int, at_once: int) -> list[int]:

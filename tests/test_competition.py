@@ -54,6 +54,16 @@ def test_the_caller_may_ask_for_other_runs_and_isolation():
         ("runs = 512", "runs = 1", "evaluation.runs = 1"),
         ("delta = 1e-5", "delta = 2.0", "evaluation.delta"),
         ("seconds = 60", "seconds = 0", "evaluation.limits.seconds"),
+        (
+            "seconds = 60",
+            'seconds = 60\nover_limit = "hide"',
+            "evaluation.limits.over_limit = 'hide' is none of mark, apart, refuse",
+        ),
+        (
+            "seconds = 60",
+            "seconds = 60\nover_limit = 1",
+            "evaluation.limits.over_limit: expected str, got int",
+        ),
         ("learning_rate = 1e-2", "learning_rate = nan", "training.learning_rate = nan must be"),
         (
             "start = 1560",

@@ -105,6 +105,12 @@ ALLOWED = {
         "harness.submission",
         "harness.yardstick",
     },
+    "harness.external": {
+        "harness.diagnostics",
+        "harness.epsilon",
+        "harness.metrics",
+        "harness.scoring",
+    },
     "harness.check": {
         "harness.outputs",
         "harness.runs",
@@ -140,6 +146,7 @@ ALLOWED = {
         "harness.arguments",
         "harness.check",
         "harness.evaluation",
+        "harness.external",
         "harness.hosting",
         "harness.leaderboard",
         "harness.names",
@@ -150,7 +157,7 @@ ALLOWED = {
         "harness.submission",
         "harness.reference",
     },
-    "harness": set(),
+    "harness": {"harness.epsilon", "harness.evaluation", "harness.external"},
 }
 PURE = ("harness.epsilon", "harness.scoring", "harness.metrics", "harness.diagnostics")
 

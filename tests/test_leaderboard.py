@@ -115,6 +115,32 @@ def test_baselines_stand_by_their_scores_and_have_no_rank(results):
     assert frame["rank"].fillna(0).tolist() == [1, 0, 2, 0]
 
 
+def test_slow_rows_stand_apart_where_the_competition_says_so(results):
+    apart = {"flags": "over_forgetting slow", "over_limit": "apart"}
+    frame = results(
+        row("retrain", 0.99, **apart),
+        row("slower", 0.9, **apart),
+        row("a", 0.5, flags="over_forgetting", over_limit="apart"),
+        row("b", 0.1, over_limit="apart"),
+        row("broken", None, over_limit="apart"),
+    )
+    assert list(frame["submission"]) == ["a", "b", "retrain", "slower", "broken"]
+    assert frame["rank"].fillna(0).tolist() == [1, 2, 0, 0, 0]
+    assert frame["rank_group"].fillna(0).tolist() == [1, 2, 3, 3, 0]
+    assert "0.9900" in leaderboard.table(frame)
+
+
+def test_slow_rows_are_ranked_and_marked_else(results):
+    frame = results(row("retrain", 0.99, flags="slow", over_limit="mark"), row("a", 0.5))
+    assert frame["rank"].tolist() == [1, 2]
+    assert frame["flags"].tolist()[0] == "slow"
+
+
+def test_rows_that_are_all_apart_have_a_group(results):
+    frame = results(row("retrain", 0.99, flags="slow", over_limit="apart"))
+    assert (frame["rank"].isna().all(), frame["rank_group"].tolist()) == (True, [1])
+
+
 def test_shipped_rows_stand_where_nothing_was_evaluated_here(results, tmp_path, monkeypatch):
     shipped = results(row("a", 0.5), row("b", 0.4), row("b", 0.4, runs=64), row("bad", None))
     packaged = tmp_path / "packaged"

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from harness.competition import OVER_LIMIT, Limits
 from harness.reference import plain_loop
 from harness.reference.training import as_plain
 from harness.runs import Runs, perform
 from harness.sandbox.host import Zygote
-from harness.yardstick import fraction_low, in_turn, yardstick
+from harness.submission import Verdict
+from harness.yardstick import fraction_low, in_turn, refuse_slow, yardstick
 from tests.small import small_competition
 
 RUNS = 32  # of the small competition: two turns of 16, with two retrainings each for one worker
@@ -137,6 +139,19 @@ def test_the_least_fraction_covers_the_true_one_as_often_as_it_says():
     rng = np.random.default_rng(0)
     low = [fraction_low(rng.normal(0.2, 0.02, 64), rng.normal(1.0, 0.1, 6)) for _ in range(2000)]
     assert np.mean(np.array(low) <= 0.2) == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize("over_limit", OVER_LIMIT)
+def test_what_is_over_the_limit_is_refused_only_where_the_competition_says_so(over_limit):
+    limits = Limits(over_limit=over_limit)
+    for fraction in (None, 0.0, 0.2):
+        refuse_slow(fraction, limits)
+    if over_limit != "refuse":
+        refuse_slow(0.31, limits)
+        return
+    with pytest.raises(Verdict, match="at least 31% of the time of retraining.* than 20%") as error:
+        refuse_slow(0.31, limits)
+    assert error.value.status == "timeout"
 
 
 def test_the_least_fraction_is_the_fraction_where_nothing_varies():

@@ -119,6 +119,7 @@ def forgetting_quality(
     attackers: Sequence[Any] | Mapping[str, Mapping[str, Any] | Attacker] | None = None,
     delta: float = 1e-5,
     calibrations: tuple[Calibration, Calibration] | None = None,
+    n_jobs: int | None = None,
 ) -> ForgettingQuality:
     """Let attackers tell unlearned from retrained models, example by example.
 
@@ -147,6 +148,10 @@ def forgetting_quality(
         Failure probability of the (epsilon, delta) guarantee.
     calibrations : two Calibration, optional
         Of the unlearned and of the retrained models, see `calibration`; only with logits.
+    n_jobs : int, optional
+        Processes that the examples are spread over, -1 for one a core. If None, as many as
+        `joblib.parallel_config` says around the call; one if it says nothing. The result does
+        not depend on it.
 
     Returns
     -------
@@ -160,9 +165,7 @@ def forgetting_quality(
 
     Notes
     -----
-    Examples are spread over as many processes as `joblib.parallel_config` says around the call;
-    one if it says nothing. The result does not depend on it. Memory beside the pools does not
-    grow with the number of examples.
+    Memory beside the pools does not grow with the number of examples.
 
     References
     ----------
@@ -187,7 +190,7 @@ def forgetting_quality(
     pairs = sights(chosen, calibrations is not None)
     # joblib takes the import of scikit-learn in a fresh process for a leak of memory.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-    examples: list[Example] = Parallel()(
+    examples: list[Example] = Parallel(n_jobs=n_jobs)(
         delayed(look)(
             chosen,
             pairs,

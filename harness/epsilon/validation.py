@@ -83,7 +83,7 @@ def check_pair(
         )
 
 
-def check_labels(labels: np.ndarray, examples: int, classes: int) -> None:
+def check_labels(labels: np.ndarray, examples: int, classes: int, name: str = "labels") -> None:
     """Refuse labels that are not one class number an example.
 
     Raises
@@ -91,7 +91,7 @@ def check_labels(labels: np.ndarray, examples: int, classes: int) -> None:
     ValueError
         Naming the argument, its shape, and the fix.
     """
-    what = f"labels, shape {list(labels.shape)}"
+    what = f"{name}, shape {list(labels.shape)}"
     if labels.shape != (examples,) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"{what} and {labels.dtype}: pass one integer for each of the {examples} examples"
