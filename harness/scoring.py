@@ -147,7 +147,8 @@ def _score(
     found: ForgettingQuality, ceiling: ForgettingQuality, utility: float, utilities: np.ndarray
 ) -> Score:
     value = found.value / ceiling.value * utility
-    draws = replicate(value, found.draws / ceiling.draws * utilities)
+    models = min(found.n_unlearned, found.n_retrained)
+    draws = replicate(value, found.draws / ceiling.draws * utilities, models)
     strict = None
     if found.strict and ceiling.strict:
         strict = _score(found.strict, ceiling.strict, utility, utilities)

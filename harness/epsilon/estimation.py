@@ -74,7 +74,8 @@ class ForgettingQuality:
 
     @property
     def interval(self) -> tuple[float, float]:
-        return interval(self.value, replicate(self.value, self.draws))
+        models = min(self.n_unlearned, self.n_retrained)
+        return interval(self.value, replicate(self.value, self.draws, models))
 
     @property
     def largest_epsilon(self) -> float:

@@ -12,7 +12,7 @@ from harness.epsilon.bounds import cut_tables
 
 DRAWS = 200
 Z95 = float(norm.ppf(0.975))
-_WIDENING = 1.25
+_WIDENING, _FEW = 1.25, 20
 # Streams of the two roles, kept apart so that a pool of a role always meets the same draws.
 _UNLEARNED, _RETRAINED = 0, 1
 
@@ -82,13 +82,14 @@ def _steps(n_unlearned: int, n_retrained: int, delta: float) -> tuple[np.ndarray
     return np.ascontiguousarray((keep * weights).T.astype(np.int32)), table.ravel()
 
 
-def replicate(value: float, draws: np.ndarray) -> np.ndarray:
+def replicate(value: float, draws: np.ndarray, models: int) -> np.ndarray:
     """Replicates of a value, whose standard deviation is its standard error.
 
     A half drawn without replacement deviates from the whole as much as the whole does from the
     population: both variances are sigma²/n. So the draws' deviations, relative to their mean,
     are carried over to the value; and widened by a quarter, as a half's looser error bounds
-    answer less to a change of the rates than the whole's do.
+    answer less to a change of the rates than the whole's do. With few models they answer less
+    still: the factor is 1.25 (1 + 20 / N), which is 1.3 at N = 512, 1.6 at 64 and 2.0 at 32.
 
     Parameters
     ----------
@@ -96,6 +97,8 @@ def replicate(value: float, draws: np.ndarray) -> np.ndarray:
         Of all the models.
     draws : array [DRAWS]
         Of random halves.
+    models : int
+        Of the smaller pool.
 
     Returns
     -------
@@ -115,10 +118,16 @@ def replicate(value: float, draws: np.ndarray) -> np.ndarray:
     """
     if not draws.any():  # useless models, whatever the half
         return draws
-    return value * (1 + _WIDENING * (draws / draws.mean() - 1))
+    return value * (1 + _WIDENING * (1 + _FEW / models) * (draws / draws.mean() - 1))
 
 
 def interval(value: float, replicates: np.ndarray) -> tuple[float, float]:
-    """95 % interval around a value, at least 0, from the deviation of its replicates."""
-    reach = Z95 * float(np.std(replicates))
-    return max(0.0, value - reach), value + reach
+    """95 % interval around a value from the deviation of its replicates, as a factor both ways.
+
+    A score is a mean of powers of two, whose deviations are proportional to it; and with few
+    models it varies upwards by more than downwards, so that an interval of equal arms misses more.
+    """
+    if not value:
+        return 0.0, 0.0
+    factor = float(np.exp(Z95 * np.std(replicates) / value))
+    return value / factor, value * factor

@@ -36,11 +36,15 @@ def test_a_draw_is_the_value_of_its_half():
 
 def test_replicates_keep_the_relative_deviations():
     draws = np.array([0.2, 0.3, 0.4])
-    replicates = replicate(0.1, draws)
-    assert replicates.mean() == pytest.approx(0.1)
-    assert np.std(replicates) / 0.1 == pytest.approx(1.25 * np.std(draws) / draws.mean())
-    assert replicate(0.0, np.zeros(3)).tolist() == [0, 0, 0]
+    for models, widened in ((40, 1.25 * 1.5), (10**9, 1.25)):
+        replicates = replicate(0.1, draws, models)
+        assert replicates.mean() == pytest.approx(0.1)
+        assert np.std(replicates) / 0.1 == pytest.approx(widened * np.std(draws) / draws.mean())
+    assert replicate(0.0, np.zeros(3), 40).tolist() == [0, 0, 0]
 
 
-def test_the_interval_ends_at_zero():
-    assert interval(0.1, np.array([-1.0, 1.0])) == (0.0, pytest.approx(2.06, abs=0.01))
+def test_the_interval_is_a_factor_both_ways():
+    low, high = interval(0.1, np.array([0.09, 0.11]))
+    assert high == pytest.approx(0.1 * np.exp(1.959964 * 0.1))
+    assert low * high == pytest.approx(0.1**2)
+    assert interval(0.0, np.zeros(3)) == (0.0, 0.0)
