@@ -210,8 +210,9 @@ def test_importing_the_harness_does_not_import_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_the_harness_offers_what_it_names():
-    code = "import harness; [getattr(harness, name) for name in harness.__all__]"
+def test_the_harness_offers_and_shows_what_it_names():
+    code = "import harness; [getattr(harness, name) for name in harness.__all__]; "
+    code += "assert dir(harness) == sorted(harness.__all__)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -15,7 +15,17 @@ import harness as package
 from harness import leaderboard
 from harness.__main__ import main
 
-VERBS = ["evaluate", "check", "reference", "leaderboard", "report", "repair", "new", "competition"]
+VERBS = [
+    "evaluate",
+    "check",
+    "reference",
+    "leaderboard",
+    "score",
+    "report",
+    "repair",
+    "new",
+    "competition",
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)

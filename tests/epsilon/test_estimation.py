@@ -1,6 +1,7 @@
 """Forgetting quality: error bounds, rules, the scale of DESIGN 2.5, refused input."""
 
 import json
+import os
 
 import joblib
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.stats import binom
 from harness import forgetting_quality
 from harness.epsilon import ForgettingQuality
 from harness.epsilon.bounds import cut_tables, epsilon, error_bounds
+from harness.epsilon.classifiers import Threshold
 
 FAST = ["confidence", "gaussian"]
 
@@ -162,6 +164,25 @@ def test_processes_do_not_change_the_result():
     with joblib.parallel_config(n_jobs=2):
         shared = forgetting_quality(*arguments)
     assert alone.to_dict() == shared.to_dict()
+    assert forgetting_quality(*arguments, n_jobs=2).to_dict() == alone.to_dict()
+
+
+class InAnotherProcess(Threshold):
+    """Refuses to work in the process of this number."""
+
+    def __init__(self, own: int = 0) -> None:
+        self.own = own
+
+    def _fit(self, samples: list[np.ndarray]) -> None:
+        assert os.getpid() != self.own
+        super()._fit(samples)
+
+
+def test_n_jobs_spreads_the_examples_over_processes():
+    attackers = [InAnotherProcess(os.getpid())]
+    with pytest.raises(AssertionError):
+        forgetting_quality(*pools(8), attackers=attackers)
+    assert forgetting_quality(*pools(8), attackers=attackers, n_jobs=2).value > 0
 
 
 GOOD = np.zeros((10, 2, 3))
