@@ -84,10 +84,13 @@ def in_turn(
     for end in ends:
         runs = run(count=end, of=ends[-1])
         kept = json.loads(path.read_text()) if path.exists() else {}
-        if str(end) not in kept and [] not in kept.values():
+        # Beside more runs it was measured already, when there were to be more of them.
+        done = str(end) in kept or any(int(other) > end for other in kept)
+        if not done and [] not in kept.values():
             kept[str(end)] = [factor * s for s in _seconds(perform, loop, reference, each)]
             store.write(path, json.dumps(kept))
-    measured = [np.array(seconds) for end, seconds in kept.items() if int(end) <= ends[-1]]
+    beside = [end for end in kept if int(end) <= ends[-1]] or list(kept)
+    measured = [np.array(kept[end]) for end in beside]
     broken = any(seconds.size == 0 for seconds in measured)
     return runs, np.array([]) if broken else np.concatenate(measured)
 

@@ -115,6 +115,11 @@ def test_runs_and_retrainings_take_turns_and_are_done_once(setting, tmp_path):
     again = in_turn(until, counted, reference, 1, tmp_path)
     assert order[4:] == [16, 32]
     assert again[1].tolist() == seconds.tolist()
+    own = reference.competition
+    fewer = replace(own, evaluation=replace(own.evaluation, runs=8))
+    first_look = in_turn(until, counted, replace(reference, competition=fewer), 1, tmp_path)
+    assert order[6:] == [8]  # what was measured beside more runs is enough
+    assert first_look[1].tolist() == seconds.tolist()
 
 
 def test_limits_too_tight_for_an_epoch_leave_it_unknown_and_are_tried_once(setting, tmp_path):
