@@ -1,7 +1,7 @@
 """Simulation: how often the score's 95 % interval holds the score's mean, and rank groups err.
 
 The confidences are Gaussian; models share a part of their deviation over all the examples, with
-which examples correlate at 0.3. In every repetition all pools are new, and the score's mean over
+which examples correlate at 0.3, or as `--correlation` says. In every repetition all pools are new, and the score's mean over
 the repetitions is what its interval should hold. Two submissions of the same distribution are
 set against the same reference; putting them into different rank groups is a false difference.
 
@@ -35,10 +35,17 @@ CASES = {
 CORRELATION = 0.3
 
 
-def pool(rng: np.random.Generator, models: int, examples: int, shift: float, scale: float) -> Pool:
+def pool(
+    rng: np.random.Generator,
+    models: int,
+    examples: int,
+    correlation: float,
+    shift: float,
+    scale: float,
+) -> Pool:
     """Models of two classes whose confidences have a standard deviation of 1.5."""
     shared, own = rng.normal(size=(models, 1)), rng.normal(size=(models, examples))
-    z = np.sqrt(CORRELATION) * shared + np.sqrt(1 - CORRELATION) * own
+    z = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
     phi = 5 + 1.5 * (shift + scale * z)
     full = np.ones(models)
     means, scales = np.zeros((models, 2)), full  # the calibrated view is the raw one
@@ -46,10 +53,15 @@ def pool(rng: np.random.Generator, models: int, examples: int, shift: float, sca
 
 
 def repetition(
-    number: int, case: str, models: int, examples: int, attackers: Sequence[str]
+    number: int,
+    case: str,
+    models: int,
+    examples: int,
+    correlation: float,
+    attackers: Sequence[str],
 ) -> tuple[Score, Score]:
     """Two submissions of a case against a reference of their own."""
-    sizes = models, examples
+    sizes = models, examples, correlation
     labels = np.zeros(examples, dtype=int)
     rng = np.random.default_rng([number])
     retrained, second = pool(rng, *sizes, 0, 1), pool(rng, *sizes, 0, 1)
@@ -90,6 +102,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--models", type=int, default=512)
     parser.add_argument("--examples", type=int, default=50)
+    parser.add_argument("--correlation", type=float, default=CORRELATION)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--attackers", nargs="+", default=["confidence"])
     parser.add_argument(
@@ -102,13 +115,13 @@ def main() -> None:
         args.attackers = list(DEFAULT_PANEL)
     print(
         f"{' + '.join(args.attackers)}; N = {args.models}, {args.examples} examples correlated "
-        f"at {CORRELATION}"
+        f"at {args.correlation}"
     )
     once = Memory(args.kept, verbose=0).cache(repetition)
     tasks = [(case, number) for number in range(args.repetitions) for case in args.cases]
     # Repetitions side by side, and within each one after another.
     every = Parallel(n_jobs=cpu_count(), return_as="generator")(
-        delayed(once)(number, case, args.models, args.examples, args.attackers)
+        delayed(once)(number, case, args.models, args.examples, args.correlation, args.attackers)
         for case, number in tasks
     )
     found: dict[str, list[tuple[Score, Score]]] = {case: [] for case in args.cases}
