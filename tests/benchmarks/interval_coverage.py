@@ -1,9 +1,10 @@
 """Simulation: how often the score's 95 % interval holds the score's mean, and rank groups err.
 
 The confidences are Gaussian; models share a part of their deviation over all the examples, with
-which examples correlate at 0.3, or as `--correlation` says. In every repetition all pools are new, and the score's mean over
-the repetitions is what its interval should hold. Two submissions of the same distribution are
-set against the same reference; putting them into different rank groups is a false difference.
+which examples correlate at 0.3, or as `--correlation` says. In every repetition all pools are new,
+and the score's mean over the repetitions is what its interval should hold. Two submissions of the
+same distribution are set against the same reference; putting them into different rank groups is a
+false difference.
 
 With `--attackers panel`, the whole of it, 200 repetitions of a case take more than an hour of two
 cores. So the table is printed after every tenth, and with `--kept FOLDER` what was done before is
@@ -18,10 +19,9 @@ from collections.abc import Sequence
 import numpy as np
 from joblib import Memory, Parallel, cpu_count, delayed
 
-from harness.epsilon import forgetting_quality
 from harness.epsilon.attackers import DEFAULT_PANEL
 from harness.pool import Pool
-from harness.scoring import Score, rank_groups, score
+from harness.scoring import Score, quality, rank_groups, score
 
 # Shift, in standard deviations, and factor on the spread of the unlearned confidences.
 CASES = {
@@ -65,7 +65,7 @@ def repetition(
     labels = np.zeros(examples, dtype=int)
     rng = np.random.default_rng([number])
     retrained, second = pool(rng, *sizes, 0, 1), pool(rng, *sizes, 0, 1)
-    ceiling = forgetting_quality(second.forget_logits, retrained.forget_logits, labels, attackers)
+    ceiling = quality(second, retrained, labels, attackers)
     rng = np.random.default_rng([number, 1 + [*CASES].index(case)])
     first, other = (
         score(pool(rng, *sizes, *CASES[case]), retrained, ceiling, labels, attackers)
@@ -87,7 +87,14 @@ def table(found: dict[str, list[tuple[Score, Score]]]) -> str:
         covered = np.mean([one.low <= values.mean() <= one.high for one in scores])
         error = np.mean([one.draws.std() for one in scores])
         split = [
-            max(rank_groups([one.value for one in pair], [one.draws for one in pair])) > 1
+            max(
+                rank_groups(
+                    [one.value for one in pair],
+                    [one.draws for one in pair],
+                    [one.at_floor for one in pair],
+                )
+            )
+            > 1
             for pair in pairs
         ]
         lines.append(
