@@ -62,7 +62,7 @@ def player(
                 reference.competition.evaluation.limits,
                 len(retrained),
                 workspace / f"runs-{reference.fingerprint}-{path.stem}",
-                "key",
+                b"key",
                 progress=False,
             )
             played[path] = score(runs.pool, retrained, ceiling, labels)
