@@ -59,7 +59,7 @@ GOOD = {
         ({"image": GOOD["image"].astype(float)}, "image is float64"),
         ({"image": GOOD["image"][:, 0]}, "image has the shape"),
         ({"image": GOOD["image"] + np.float32("nan")}, "not finite"),
-        ({"age": np.zeros((4, 2), int)}, "age has not one value"),
+        ({"age": np.zeros((4, 2), int)}, "age does not have one value"),
         ({"label": GOOD["label"].astype(np.int32)}, "label is not int64"),
         ({"label": np.zeros(4, int)}, "only one class"),
         ({"image_id": np.array([0, 1, 1, 2])}, "image_id is given twice"),

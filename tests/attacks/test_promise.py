@@ -28,7 +28,7 @@ LIMITS = {
     "memory_mb = 2048": "memory_mb = 800",
     "scratch_mb = 256": "scratch_mb = 16",
     "processes = 128": "processes = 24",
-    "output_kb = 256": "output_kb = 64",
+    "output_kb = 256": "output_kb = 64\nsubmission_kb = 1024",
 }
 LAST = "zzz_noop"
 SAYS_SEED = """

@@ -131,7 +131,7 @@ def compare_runs(settings: Competition, observed: Data, counts: list[tuple[int, 
                     settings.evaluation.limits,
                     runs,
                     Path(folder) / f"runs-{at_once}",
-                    "bench",
+                    b"bench",
                     workers=Workers(at_once),
                     progress=False,
                 )

@@ -240,7 +240,7 @@ def test_who_is_on_a_copy_is_forgotten_too_and_it_is_said(columns, caplog):
     for kind in ({"start": 2, "count": 1}, {"start": 6, "count": 1}):
         rows = split(columns, kind="identities", **kind)["forget"]
         assert set(columns["person_id"][rows]) == {102, 106}
-    assert "the forget set has 5 more images" in caplog.text
+    assert "the forget set gets 5 more images" in caplog.text
 
 
 def test_copies_in_two_published_parts_stay_there_and_are_counted(columns, caplog):

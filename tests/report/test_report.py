@@ -106,7 +106,7 @@ def test_a_section_shows_what_the_runs_gave(page):
         "The end of its log",
     ):
         assert titles.count(title) >= 2
-    assert len(page.all("img")) == 2 * 6
+    assert len(page.all("img")) == 3 * 6
     assert notes(page) == []
     flags = {element["text"] for element in page.all("dt")}
     assert "identical runs" in flags

@@ -228,7 +228,7 @@ VERDICT = {
     "a layer of another model": (
         "def unlearning(net, retain, forget, val): net.layer4.requires_grad_(True)",
         "crashed",
-        ["A SmallResNet has the layers conv1, bn1, relu, layer1, layer2, avgpool, fc."],
+        ["A SmallResNet has the layers conv1, bn1, relu, maxpool, layer1, layer2, avgpool, fc."],
     ),
     "its layers in a model of its own": (
         """
