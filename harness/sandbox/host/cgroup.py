@@ -114,8 +114,9 @@ def _set_up(group: Group) -> None:
 
 def _kill(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        for pid in (folder / "cgroup.procs").read_text().split():
-            os.kill(int(pid), signal.SIGKILL)
+        for pid in map(int, (folder / "cgroup.procs").read_text().split()):
+            if pid:  # 0 is of another pid namespace, and to kill() our own group
+                os.kill(pid, signal.SIGKILL)
 
 
 def _remove_stale(version: int, places: tuple[Path, ...]) -> None:
