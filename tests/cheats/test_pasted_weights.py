@@ -15,7 +15,7 @@ from harness.submission import Verdict, read
 from tests.cheats._play import player
 from tests.small import small_competition
 
-MODELS = 48
+MODELS = 64
 PASTED = """
 import base64
 import numpy as np
@@ -44,7 +44,7 @@ arguments.widths = [8, 16]
 [training]
 epochs = 5
 [evaluation]
-runs = 32
+runs = 64
 """
 # What a host keeps to themselves: another forget set, other splits, other models.
 PRIVATE = """
