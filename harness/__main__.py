@@ -209,12 +209,9 @@ def _competition(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from harness import external
-
     paths = (options.unlearned, options.retrained, options.second)
     try:
-        unlearned, retrained, second = map(external.read, paths)
-        row = external.score(unlearned, retrained, second, n_jobs=-1)
+        row = _scored(*paths, options.competition)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return HOST_FAULT
@@ -227,6 +224,26 @@ def _score(options: argparse.Namespace) -> int:
     for name, explanation in explanations.items():
         print(f"flag {name}: {explanation}")
     return 0
+
+
+def _scored(
+    unlearned: Path, retrained: Path | None, second: Path | None, competition: str | None
+) -> dict:
+    given = [path for path in (unlearned, retrained, second) if path is not None]
+    if len(given) == 2:
+        raise ValueError("RETRAINED and --second go together: pass both, or a competition alone")
+    if competition is not None:
+        from harness import state_dicts
+
+        return state_dicts.score(unlearned, retrained, second, competition)
+    if len(given) == 1 or any(path.is_dir() for path in given):
+        raise ValueError(
+            "--competition is missing: whose architecture the models of a folder have, and whose "
+            "reference they are compared with where no other is given"
+        )
+    from harness import external
+
+    return external.score(*map(external.read, given), n_jobs=-1)
 
 
 def _report(options: argparse.Namespace) -> int:

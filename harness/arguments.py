@@ -79,23 +79,29 @@ def parser() -> argparse.ArgumentParser:
 
     score = verbs.add_parser(
         "score",
-        help="score models that were made elsewhere, by files of their outputs",
-        description="Score models that were made elsewhere, by .npz files of their logits, labels, "
-        "accuracies and validation logits, as docs/bring-your-own.md describes them.",
-        epilog="example: python -m harness score unlearned.npz retrained.npz --second second.npz",
+        help="score models that were made elsewhere, by their outputs or weights",
+        description="Score models that were made elsewhere, as docs/bring-your-own.md describes: "
+        "by .npz files of their outputs, or by folders of state dicts, one file a model.",
+        epilog="examples: python -m harness score unlearned.npz retrained.npz --second second.npz; "
+        "python -m harness score my_models/ --competition digits",
     )
     score.add_argument(
-        "unlearned", type=Path, metavar="UNLEARNED", help="outputs of N unlearned models"
+        "unlearned", type=Path, metavar="UNLEARNED", help="N unlearned models: a file or a folder"
     )
     score.add_argument(
-        "retrained", type=Path, metavar="RETRAINED", help="of models that never saw the forget set"
-    )
-    score.add_argument(
-        "--second",
+        "retrained",
         type=Path,
-        required=True,
-        metavar="FILE",
-        help="of N more retrained models, which set the ceiling",
+        nargs="?",
+        metavar="RETRAINED",
+        help="models that never saw the forget set (default: the competition's reference)",
+    )
+    score.add_argument(
+        "--second", type=Path, metavar="SECOND", help="N more of those, which set the ceiling"
+    )
+    score.add_argument(
+        "--competition",
+        metavar="NAME",
+        help="whose examples and architecture the models in folders have, and whose reference",
     )
     score.add_argument("--json", action="store_true", help="print the row as JSON")
 

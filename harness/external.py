@@ -78,7 +78,7 @@ def score(
     given = {"unlearned": unlearned, "retrained": retrained, "second": second}
     pools, labels = {}, {}
     for role, arrays in given.items():
-        pools[role], labels[role] = _pool(role, arrays)
+        pools[role], labels[role] = checked(role, arrays)
     _check_together(pools, labels)
     ours, reference, classes = pools["unlearned"], pools["retrained"], labels["unlearned"]
     options = (classes, attackers, delta, n_jobs)
@@ -117,8 +117,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} is not an .npz of plain arrays, or is damaged: {error}") from None
 
 
-def _pool(role: str, arrays: Arrays) -> tuple[Pool, np.ndarray]:
-    """The outputs as scoring sees them, and the labels."""
+def checked(role: str, arrays: Arrays) -> tuple[Pool, np.ndarray]:
+    """The outputs as scoring sees them, and the labels; errors as of `score`."""
     given = {name: np.asarray(arrays[name]) for name in SHAPES if name in arrays}
     _check_names(role, given)
     logits, labels = given["logits"], given["labels"]

@@ -37,7 +37,7 @@ def scored(
         Seconds of retrainings measured beside the runs; may be empty.
     reference : Reference
     ceiling : ForgettingQuality
-        Of as many retrained models.
+        Forgetting quality of as many retrained models.
 
     Returns
     -------

@@ -104,7 +104,7 @@ def support_vector() -> Attacker:
 
     Catches regions of any form: the cone that logits scaled at random fill, clusters of runs.
     Costs a tenth of a second an example where the pools are alike, half that where they are not:
-    the dearest of the default panel.
+    the most expensive of the default panel.
 
     References
     ----------

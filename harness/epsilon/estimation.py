@@ -28,7 +28,7 @@ class ByAttacker:
     Attributes
     ----------
     epsilons : dict of (str, str) to ndarray [F]
-        Epsilons, in nats, of each attacker and view. NaN where an attacker did not have to look,
+        Epsilons, in nats, of each attacker and view. NaN where an attacker was not asked,
         because another had told all the models apart.
     rules : list of Rule
         The best attacker's best rule, for each example.
@@ -204,7 +204,7 @@ def forgetting_quality(
     )
 
     def quality(seen: int, strict: ForgettingQuality | None) -> ForgettingQuality:
-        """Of the adversary who has the first `seen` of the pairs."""
+        """What the adversary finds who has the first `seen` of the pairs."""
         best = [int(np.nanargmax(example.epsilons[:seen])) for example in examples]
         epsilons = np.array([e.epsilons[b] for e, b in zip(examples, best, strict=True)])
         return ForgettingQuality(

@@ -55,8 +55,8 @@ class Example(NamedTuple):
     Attributes
     ----------
     epsilons : ndarray [S]
-        In nats, at least 0. NaN where an attacker did not have to look, because another had told
-        all the models apart.
+        In nats, at least 0. NaN where an attacker was not asked, because another had told all
+        the models apart.
     rules : list of S Rule
         The best of each.
     draws : ndarray [S, DRAWS]

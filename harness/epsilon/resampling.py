@@ -94,9 +94,9 @@ def replicate(value: float, draws: np.ndarray, models: int) -> np.ndarray:
     Parameters
     ----------
     value : float
-        Of all the models.
+        The value of all the models.
     draws : array [DRAWS]
-        Of random halves.
+        Values of random halves.
     models : int
         Of the smaller pool.
 

@@ -63,7 +63,7 @@ def check_attacker(attacker: Attacker) -> None:
     shuffled = Models(pools[0][0][order], pools[0][1]).scores(attacker)
     np.testing.assert_allclose(shuffled[:_MODELS], scores[:_MODELS][order], atol=1e-9)
     same = Models(np.ones((_MODELS, columns)), np.ones((_MODELS, columns))).scores(attacker)
-    assert np.isfinite(same).all(), "constant models have to be scored, and all alike"
+    assert np.isfinite(same).all(), "constant models must be scored, and all alike"
 
 
 def _epsilon(

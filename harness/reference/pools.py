@@ -87,13 +87,7 @@ def prepare(competition: Competition, progress: bool = True, workers: Workers = 
         panel(competition.evaluation.attackers, logits=True)
     except ValueError as error:  # before hours of training, not after them
         raise CompetitionError(f"evaluation.{error}") from None
-    columns = datasets.read(competition.dataset, competition.data)
-    model, batch_size = competition.model, competition.training.batch_size
-    if competition.splits.forget.kind == "memorised":
-        half = len(datasets.trainable(columns, competition.splits)) // 2
-        _check_model(model, columns, datasets.check(columns), batch_size, [half])
-        scores = memorisation.estimate(competition, columns, CACHE, workers, progress)
-        columns["memorisation"] = scores
+    columns = _columns(competition, progress, workers)
     data, fingerprint, folder = _place(competition, columns)
     check_model(competition, data)
     with store.lock(folder):
@@ -102,6 +96,11 @@ def prepare(competition: Competition, progress: bool = True, workers: Workers = 
         tasks = [(ORIGINAL, 0), *wanted(competition)]
         _train_missing(competition, data, tasks, inputs, pools, progress, workers)
         return _reference(competition, data, fingerprint, folder, pools)
+
+
+def data_of(competition: Competition) -> Data:
+    """The competition's splits, without the reference; errors as of `prepare`."""
+    return datasets.divide(_columns(competition), competition.splits)
 
 
 def cached(competition: Competition) -> Reference | None:
@@ -128,6 +127,18 @@ def cached(competition: Competition) -> Reference | None:
         )
     except store.StoreError:
         return None
+
+
+def _columns(competition: Competition, progress: bool = True, workers: Workers = HERE) -> Columns:
+    """The data; with how much each example is memorised, where the forget set follows from it."""
+    columns = datasets.read(competition.dataset, competition.data)
+    if competition.splits.forget.kind == "memorised":
+        model, batch_size = competition.model, competition.training.batch_size
+        half = len(datasets.trainable(columns, competition.splits)) // 2
+        _check_model(model, columns, datasets.check(columns), batch_size, [half])
+        scores = memorisation.estimate(competition, columns, CACHE, workers, progress)
+        columns["memorisation"] = scores
+    return columns
 
 
 def _place(competition: Competition, columns: Columns) -> tuple[Data, str, Path]:

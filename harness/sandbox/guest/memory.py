@@ -63,7 +63,7 @@ def used_mb(roots: Collection[int], limit_mb: float, socket_kb: int, hidden_mb: 
     if quick / 1024 + hidden <= limit_mb:
         return quick / 1024 + hidden
     exact = sum(kb for p in tree for kb in _fields(p, "smaps_rollup", "Pss_Anon", "Pss_Shmem"))
-    # Processes that cannot be looked into have to make do with the quick figure.
+    # For processes that cannot be looked into, the quick figure must do.
     return ((exact + kernels) if exact else quick) / 1024 + hidden
 
 
@@ -80,7 +80,7 @@ def _descendants(roots: Collection[int]) -> set[int]:
 
 
 def _kilobytes(pid: int, socket_kb: int) -> tuple[int, int, int]:
-    """Of a process: private, shared, and the kernel's for page tables and sockets if all full."""
+    """A process's memory: private, shared, and the kernel's for page tables and full sockets."""
     own, shared, tables = _fields(pid, "status", "RssAnon", "RssShmem", "VmPTE")
     return own, shared, tables + socket_kb * _sockets(pid)
 

@@ -151,7 +151,7 @@ def _load(control: socket.socket, walls: type[Walls]) -> Start | None:
 
 def _next_submission(control: socket.socket) -> Fds | None:
     """Fork for each submission: what `serve` takes in the children, None in the parent."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for the children
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody needs to wait for the children
     while True:
         message, fds, _, _ = socket.recv_fds(control, 64, 3 + len(policy.OWN_INPUTS))
         if not message:

@@ -23,7 +23,7 @@ from harness.sandbox.walls import BACKENDS, Walls, files, policy
 
 VARIABLE = "UNLEARNING_ISOLATION"
 
-# What a level has to stop to be called so; `guest.probe` tries all of them.
+# What a level must stop to be called so; `guest.probe` tries all of them.
 _STOPS = {
     "full": {
         "read files",

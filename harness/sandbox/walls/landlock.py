@@ -65,7 +65,7 @@ def confine(visible: Iterable[str], signals: bool) -> None:
 
 
 def version() -> int:
-    """Of the kernel's interface; 0 where there is none."""
+    """The version of the kernel's interface; 0 where there is none."""
     try:
         return kernel.syscall("landlock", _CREATE_RULESET, None, 0, _VERSION_QUERY)
     except OSError:

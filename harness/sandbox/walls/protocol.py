@@ -61,7 +61,7 @@ class Walls(Protocol):
 
     @staticmethod
     def lacking() -> str:
-        """On the host: what has to be installed first, in words; empty if nothing has."""
+        """On the host: what must be installed first, in words; empty if nothing."""
 
     @staticmethod
     def command(

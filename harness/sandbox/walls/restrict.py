@@ -34,7 +34,7 @@ def restrict(limits: Mapping[int, int], filter_: bytes) -> None:
 
 
 def threads_of_this_user() -> int:
-    """Of all runs at one time, and of the processes that fork them."""
+    """Threads of this user, in all processes: those of runs, and of what forks them."""
     count = 0
     for status in Path("/proc").glob("[0-9]*/task"):
         try:

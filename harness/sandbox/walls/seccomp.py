@@ -37,7 +37,7 @@ def program(own_network: bool, own_files: bool, gpu: bool) -> bytes:
     own_files : bool
         Whether no other files are seen than those of the policy.
     gpu : bool
-        Whether CUDA has to start.
+        Whether CUDA must start.
     """
     families = calls.FAMILIES_IN_OWN_NETWORK if own_network else calls.FAMILIES_IN_SHARED_NETWORK
     unguarded = {} if own_files else calls.UNGUARDED
