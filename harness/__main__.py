@@ -243,7 +243,8 @@ def _scored(
         )
     from harness import external
 
-    return external.score(*map(external.read, given), n_jobs=-1)
+    ours, theirs, others = map(external.read, given)
+    return external.score(ours, theirs, others, n_jobs=-1)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -59,7 +59,8 @@ def score(
         external.checked("unlearned", pools[0])  # before hours of training
         pools += of_reference(load(competition, runs=len(pools[0]["logits"])))
     evaluation = settings.evaluation
-    return external.score(*pools, evaluation.attackers, evaluation.delta, n_jobs=-1)
+    ours, theirs, others = pools
+    return external.score(ours, theirs, others, evaluation.attackers, evaluation.delta, n_jobs=-1)
 
 
 def outputs(folder: Path, competition: Competition) -> dict[str, np.ndarray]:

@@ -30,7 +30,7 @@ _SIGNS = {  # in what Python shows of an error and its causes
 
 
 class Fault(Exception):
-    """Of the submission: a verdict's status and message."""
+    """A fault of the submission: a verdict's status and message."""
 
 
 def describe(error: BaseException, filename: str) -> tuple[str, str]:

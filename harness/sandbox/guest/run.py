@@ -61,7 +61,7 @@ class Start:
         return self._read(self.net, self.batch_size, inputs)
 
     def loaders(self, shuffle: bool, pin_memory: bool = False) -> list[DataLoader]:
-        """Loaders of the first split, the second and the validation set, which is never shuffled."""
+        """The first split, the second and the validation set; the last is never shuffled."""
         return [
             loader(split, self.batch_size, shuffled, pin_memory=pin_memory)
             for split, shuffled in zip(self.splits, (shuffle, shuffle, False), strict=True)
