@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.arguments import parser
+from harness.columns import Row
 from harness.text import quoted
 
 SUBMISSIONS = Path("submissions")
@@ -99,7 +100,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             retry=named,
             process=process,
         ):
-            failed += "score" not in row
+            failed += row.score is None
             print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
     print(file=sys.stderr if options.json else sys.stdout)
     _leaderboard(options)
@@ -112,10 +113,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 1 if named and failed else 0
 
 
-def _line(row: dict) -> str:
-    if "score" in row:
-        return f"{row['submission']}: {row['score']:.4f}"
-    return f"{row['submission']}: {row['status']}\n{quoted(row['message'])}"
+def _line(row: Row) -> str:
+    if row.score is not None:
+        return f"{row.submission}: {row.score:.4f}"
+    return f"{row.submission}: {row.status}\n{quoted(row.message or '')}"
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,80 @@ _SAME_FRACTION = 0.05
 _GAP = 4.0
 _OFFICIAL_HIGH = 0.05
 _OVER_FORGETTING = 0.1
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the flags of a row depend on; see `flags` for what is not measured here.
+
+    Attributes
+    ----------
+    same : float
+        The fraction of the runs that have the same confidences as another run.
+    gap : float
+        The widest gap in the ordered scales of the runs' logits, in standard deviations.
+    forget, forget_retrained : float
+        Mean forget accuracies.
+    """
+
+    same: float
+    gap: float
+    score: float
+    official: float
+    utility: float
+    utility_floor: float
+    forget: float
+    forget_retrained: float
+    fraction: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a flag is raised, what it means on any row, and what is said of one, with its facts."""
+
+    is_raised: Callable[[Facts], bool]
+    caption: str
+    explanation: str
+
+
+FLAGS = {
+    "identical_runs": Rule(
+        lambda row: row.same > _SAME_FRACTION,
+        "Many runs give the same outputs, as a fixed seed does.",
+        "{same:.0%} of the runs give the same outputs as another run, as a fixed seed does; "
+        "retrained models differ from run to run, and attackers see that these do not.",
+    ),
+    "spike_or_mixture": Rule(
+        lambda row: row.gap > _GAP,
+        "The scale of the logits falls into groups of runs, as when two methods take turns.",
+        "The scale of the logits falls into groups of runs {gap:.1f} standard deviations "
+        "apart, as when a few runs are blown up or two methods take turns.",
+    ),
+    "official_high_score_low": Rule(
+        lambda row: row.official > max(row.score, _OFFICIAL_HIGH),
+        "The 2023 rule gives more than the score, as it does to those who game it.",
+        "The 2023 competition's rule gives {official:.3f}, more than the score of "
+        "{score:.3f}, which honest submissions never show; that rule can be gamed.",
+    ),
+    "utility_below_floor": Rule(
+        lambda row: row.utility < row.utility_floor,
+        "The models have lost what they were trained for.",
+        "Utility is {utility:.3f}, below {utility_floor:g}: the models have lost what they "
+        "were trained for.",
+    ),
+    "over_forgetting": Rule(
+        lambda row: row.forget < row.forget_retrained - _OVER_FORGETTING,
+        "Forget accuracy is far below that of retrained models.",
+        "Forget accuracy is {forget:.3f}, but {forget_retrained:.3f} for retrained models: "
+        "the forget set is not forgotten but avoided.",
+    ),
+    "slow": Rule(
+        lambda row: row.fraction > row.limit,
+        "A run takes a larger part of a retraining than the competition's limit.",
+        "A run takes at least {fraction:.0%} of the time of retraining; the limit is {limit:.0%}.",
+    ),
+}
 
 
 class Flag(NamedTuple):
@@ -64,44 +140,23 @@ def flags(
         If logits are NaN or infinite, or the pools do not fit each other.
     """
     check_pair(unlearned.forget_logits, retrained.forget_logits, ndim=(3,))
-    forget, forget_retrained = (
-        float(pool.forget_accuracy.mean()) for pool in (unlearned, retrained)
+    row = Facts(
+        same=_same_runs(unlearned, retrained, labels),
+        gap=_scale_gap(_log_scales(unlearned), _log_scales(retrained)),
+        score=score,
+        official=neurips2023_score,
+        utility=utility,
+        utility_floor=utility_floor,
+        forget=float(unlearned.forget_accuracy.mean()),
+        forget_retrained=float(retrained.forget_accuracy.mean()),
+        fraction=retrain_fraction or 0.0,
+        limit=retrain_limit,
     )
-    same = _same_runs(unlearned, retrained, labels)
-    gap = _scale_gap(_log_scales(unlearned), _log_scales(retrained))
-    raised = {
-        "identical_runs": (
-            same > _SAME_FRACTION,
-            f"{same:.0%} of the runs give the same outputs as another run, as a fixed seed does; "
-            "retrained models differ from run to run, and attackers see that these do not.",
-        ),
-        "spike_or_mixture": (
-            gap > _GAP,
-            f"The scale of the logits falls into groups of runs {gap:.1f} standard deviations "
-            "apart, as when a few runs are blown up or two methods take turns.",
-        ),
-        "official_high_score_low": (
-            neurips2023_score > max(score, _OFFICIAL_HIGH),
-            f"The 2023 competition's rule gives {neurips2023_score:.3f}, more than the score of "
-            f"{score:.3f}, which honest submissions never show; that rule can be gamed.",
-        ),
-        "utility_below_floor": (
-            utility < utility_floor,
-            f"Utility is {utility:.3f}, below {utility_floor:g}: the models have lost what they "
-            "were trained for.",
-        ),
-        "over_forgetting": (
-            forget < forget_retrained - _OVER_FORGETTING,
-            f"Forget accuracy is {forget:.3f}, but {forget_retrained:.3f} for retrained models: "
-            "the forget set is not forgotten but avoided.",
-        ),
-        "slow": (
-            retrain_fraction is not None and retrain_fraction > retrain_limit,
-            f"A run takes at least {retrain_fraction or 0:.0%} of the time of retraining; the "
-            f"limit is {retrain_limit:.0%}.",
-        ),
-    }
-    return [Flag(name, text) for name, (is_raised, text) in raised.items() if is_raised]
+    return [
+        Flag(name, rule.explanation.format(**vars(row)))
+        for name, rule in FLAGS.items()
+        if rule.is_raised(row)
+    ]
 
 
 def _same_runs(unlearned: Pool, retrained: Pool, labels: np.ndarray) -> float:

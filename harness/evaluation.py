@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from joblib import parallel_config
@@ -16,9 +17,9 @@ from joblib import parallel_config
 from harness import competition as competitions
 from harness import leaderboard, log, names, rows, store
 from harness import submission as submissions
+from harness.columns import Row
 from harness.competition import LEVELS
 from harness.epsilon import METRIC_VERSION
-from harness.leaderboard import Row
 from harness.outputs import Observer
 from harness.reference.ceiling import ceiling
 from harness.reference.pools import Reference, prepare
@@ -39,7 +40,7 @@ def evaluate(
     require_isolation: str | None = None,
     workers: int | None = None,
     cluster: str | None = None,
-) -> Row:
+) -> dict[str, Any]:
     """Evaluate one submission and put it on the leaderboard.
 
     Parameters
@@ -60,7 +61,8 @@ def evaluate(
     Returns
     -------
     dict
-        The row, as on the leaderboard; `status` says whether it was scored or why not.
+        The row, by the names of the leaderboard's columns; `status` says whether it was scored or
+        why not.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def evaluate(
     """
     who = Workers(workers, cluster)
     (row,) = evaluate_all([Path(submission)], competition, runs, require_isolation, workers=who)
-    return row
+    return row.known()
 
 
 def evaluate_all(
@@ -100,8 +102,8 @@ def evaluate_all(
 
     Yields
     ------
-    dict
-        A row each.
+    Row
+        One each.
     """
     settings = competitions.load(competition, runs=runs, require_isolation=require_isolation)
     names.check(paths)
@@ -179,7 +181,7 @@ class _Evaluator:
         runs = self.settings.runs
         folders = {name: self._results / "baselines" / name for name in rows.LINES}
         kept = [leaderboard.read_row(folder, runs) for folder in folders.values()]
-        if not all(row and row["key"] == self.key for row in kept):
+        if not all(row and row.reference == self.key for row in kept):
             for name, row in rows.baselines(self.reference, self._ceiling).items():
                 self._keep(folders[name], f"({name})", "", row)
         self.row(self._noise.name, self._noise)
@@ -199,19 +201,19 @@ class _Evaluator:
 
     def _holds(self, row: Row, submission: Submission) -> bool:
         return (
-            row["key"] == self.key
-            and row["sha256"] == submission.sha256
-            and row.get("over_limit", "mark") == self.settings.limits.over_limit
-            and (not self._retry if "score" not in row else self._suffices(row))
+            row.reference == self.key
+            and row.sha256 == submission.sha256
+            and row.over_limit == self.settings.limits.over_limit
+            and (not self._retry if row.score is None else self._suffices(row, submission))
         )
 
-    def _suffices(self, row: Row) -> bool:
+    def _suffices(self, row: Row, submission: Submission) -> bool:
         """Whether a scored row was isolated as now required, and its weights kept if wanted."""
         settings = self.settings
-        if LEVELS.index(row["isolation"]) < LEVELS.index(settings.require_isolation):
+        if LEVELS.index(row.isolation or LEVELS[0]) < LEVELS.index(settings.require_isolation):
             return False
-        folder = leaderboard.submission_folder(self._results, row["submission"])
-        kept = runs_folder(folder, self.reference.fingerprint, row["sha256"])
+        folder = leaderboard.submission_folder(self._results, row.submission)
+        kept = runs_folder(folder, self.reference.fingerprint, submission.sha256)
         return not settings.keep_weights or RunStore(kept).has_weights(settings.runs)
 
     def _scored(self, folder: Path, submission: Submission) -> Row:
@@ -243,16 +245,17 @@ class _Evaluator:
         found = {"status": verdict.status, "message": verdict.message}
         return self._keep(folder, name, sha256, found)
 
-    def _keep(self, folder: Path, name: str, sha256: str, figures: Row) -> Row:
-        row = {
-            "submission": name,
-            "runs": self.settings.runs,
-            "metric_version": METRIC_VERSION,
-            "sha256": sha256,
-            "evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "key": self.key,
-            "over_limit": self.settings.limits.over_limit,
-        } | figures
+    def _keep(self, folder: Path, name: str, sha256: str, found: dict[str, Any]) -> Row:
+        row = Row(
+            submission=name,
+            runs=self.settings.runs,
+            metric_version=METRIC_VERSION,
+            reference=self.key,
+            sha256=sha256,
+            evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            over_limit=self.settings.limits.over_limit,
+            **found,
+        )
         leaderboard.write_row(folder, row)
         return row
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from harness import diagnostics, log, metrics, scoring, store
 from harness.epsilon import ForgettingQuality
-from harness.leaderboard import Row
 from harness.reference.pools import Reference
 from harness.runs import Runs
 from harness.yardstick import fraction_low, refuse_slow
@@ -25,7 +25,7 @@ def scored(
     retrainings: np.ndarray,
     reference: Reference,
     ceiling: ForgettingQuality,
-) -> Row:
+) -> dict[str, Any]:
     """Score runs, and write what the leaderboard has no column for to `folder`.
 
     Parameters
@@ -42,6 +42,7 @@ def scored(
     Returns
     -------
     dict
+        Fields of `harness.columns.Row`.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def scored(
     refuse_slow(fraction, settings.limits)
     pools = runs.pool, reference.retrained
     score = scoring.score(*pools, ceiling, labels, settings.attackers, settings.delta)
-    figures: Row = metrics.figures(
+    figures: dict[str, Any] = metrics.figures(
         *pools,
         labels,
         score.quality.epsilons,
@@ -90,13 +91,13 @@ def scored(
     }
 
 
-def baselines(reference: Reference, ceiling: ForgettingQuality) -> dict[str, Row]:
+def baselines(reference: Reference, ceiling: ForgettingQuality) -> dict[str, dict[str, Any]]:
     """What any score stands between: retraining, and every model told apart.
 
     Returns
     -------
     dict of str to dict
-        Their figures, by the names of `LINES`.
+        Fields of `harness.columns.Row`, by the names of `LINES`.
     """
     settings, labels = reference.competition.evaluation, reference.data.forget["label"]
     figures = metrics.figures(
@@ -104,14 +105,14 @@ def baselines(reference: Reference, ceiling: ForgettingQuality) -> dict[str, Row
     )
     largest = ceiling.largest_epsilon
     least = float(np.exp2(-2 * largest))
-    retraining: Row = figures | {
+    retraining: dict[str, Any] = figures | {
         "score": 1.0,
         "forgetting_quality": ceiling.value,
         "utility": 1.0,
         "retrain_fraction": 1.0,
         "status": BASELINE,
     }
-    floor: Row = {
+    floor: dict[str, Any] = {
         "score": least / ceiling.value,
         "forgetting_quality": least,
         "epsilon_median": largest,

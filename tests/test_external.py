@@ -13,6 +13,7 @@ import pytest
 import harness
 from harness import external, metrics, scoring
 from harness.__main__ import main
+from harness.columns import COLUMNS
 from harness.epsilon import calibration
 from harness.pool import Pool
 
@@ -90,6 +91,7 @@ def test_test_losses_may_be_left_out(row):
         "retrained_membership_inference_accuracy",
     }
     assert found == {name: value for name, value in row.items() if name not in attacked}
+    assert row.keys() <= COLUMNS.keys() | {"explanations"}
 
 
 def test_a_fixed_seed_is_flagged():

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Everything may import these.
 COMMON = {
+    "harness.columns",
     "harness.competition",
     "harness.device",
     "harness.store",
@@ -22,6 +23,7 @@ ALLOWED = {
     "harness.arguments": {"harness"},
     "harness.sources": set(),
     "harness.tables": set(),
+    "harness.columns": set(),
     "harness.competition": {"harness.sources", "harness.tables"},
     "harness.store": set(),
     "harness.cluster": set(),
@@ -82,7 +84,6 @@ ALLOWED = {
     "harness.rows": {
         "harness.diagnostics",
         "harness.epsilon",
-        "harness.leaderboard",
         "harness.log",
         "harness.metrics",
         "harness.reference",

@@ -14,6 +14,7 @@ import pytest
 import harness as package
 from harness import leaderboard
 from harness.__main__ import main
+from harness.columns import Row
 
 VERBS = [
     "evaluate",
@@ -99,7 +100,7 @@ def test_in_an_empty_folder_the_hint_names_what_is_there(tmp_path, monkeypatch, 
 
 def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    row = {"submission": "mine", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
+    row = Row(submission="mine", runs=10, reference="k", status="crashed", message="no")
     leaderboard.write_row(Path("results/digits/submissions/mine"), row)
     leaderboard.update(Path("results/digits"), "k")
     assert main(["leaderboard", "--json"]) == 0
@@ -127,7 +128,7 @@ def test_a_dry_run_says_what_a_reference_costs_and_keeps_nothing(
 @pytest.fixture
 def harness(tmp_path):
     """Runs the command as a shell does, in a folder with a leaderboard of one row."""
-    row = {"submission": "mine", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
+    row = Row(submission="mine", runs=10, reference="k", status="crashed", message="no")
     leaderboard.write_row(tmp_path / "results/digits/submissions/mine", row)
     leaderboard.update(tmp_path / "results/digits", "k")
 
@@ -184,7 +185,7 @@ def test_without_standard_streams_no_other_file_takes_their_place(harness, tmp_p
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_a_terminal_shows_what_it_can(harness, tmp_path, encoding):
-    row = {"submission": "Zoë-Ω", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
+    row = Row(submission="Zoë-Ω", runs=10, reference="k", status="crashed", message="no")
     leaderboard.write_row(tmp_path / "results/digits/submissions/Zoë", row)
     leaderboard.update(tmp_path / "results/digits", "k")
     done = harness("leaderboard", PYTHONIOENCODING=encoding)
@@ -195,7 +196,7 @@ def test_a_terminal_shows_what_it_can(harness, tmp_path, encoding):
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("verb", ["leaderboard", "leaderboard --json"])
 def test_a_leaderboard_that_a_spreadsheet_saved_is_made_again(harness, tmp_path, encoding, verb):
-    row = {"submission": "Zoë", "runs": 10, "key": "k", "status": "crashed", "message": "no"}
+    row = Row(submission="Zoë", runs=10, reference="k", status="crashed", message="no")
     leaderboard.write_row(tmp_path / "results/digits/submissions/Zoë", row)
     path = tmp_path / "results/digits/leaderboard.csv"
     leaderboard.update(path.parent, "k")

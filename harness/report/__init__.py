@@ -11,12 +11,11 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from harness import leaderboard, store
+from harness import columns, leaderboard, store
 from harness.competition import Competition, CompetitionError
-from harness.leaderboard import Row
 from harness.reference.pools import cached
 from harness.report import figures
-from harness.report.sections import NO_REFERENCE, Section, section
+from harness.report.sections import NO_REFERENCE, Row, Section, section
 from harness.text import clean
 
 _HERE = Path(__file__).parent
@@ -85,9 +84,10 @@ def _rows(results: Path) -> list[Row]:
     board = leaderboard.read(results / BOARD)
     rows: list[Row] = []
     for line in board.to_dict("records"):
-        columns = {str(name): value for name, value in line.items() if pd.notna(value)}
-        folder = leaderboard.submission_folder(results, columns["submission"])
-        rows.append(columns | (leaderboard.read_row(folder, columns["runs"]) or {}))
+        shown = {str(name): value for name, value in line.items() if pd.notna(value)}
+        folder = leaderboard.submission_folder(results, shown["submission"])
+        stored = leaderboard.read_row(folder, shown["runs"])
+        rows.append(shown | (stored.known() if stored else {}))
     return rows
 
 
@@ -106,6 +106,8 @@ def _render(
         .render(
             competition=competition,
             sections=sections,
+            columns=columns.shown(columns.PAGE),
+            details=columns.shown(columns.DETAILS),
             axis=figures.interval_axis(limits),
             note=NO_REFERENCE if no_reference else "",
             script=Markup(script),

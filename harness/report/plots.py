@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from harness.epsilon import ForgettingQuality, confidences
-from harness.leaderboard import Row
 from harness.pool import Pool, retain_sample
 from harness.reference.ceiling import file as ceiling_file
 from harness.reference.pools import Reference
@@ -52,7 +53,7 @@ def kept_retain(pool: Pool, reference: Reference) -> bool:
 
 
 def of_examples(
-    name: str, table: pd.DataFrame, row: Row, reference: Reference | None
+    name: str, table: pd.DataFrame, row: Mapping[str, Any], reference: Reference | None
 ) -> list[Plot]:
     """What the attackers found, from the row's `examples.csv`."""
     epsilons = table["epsilon"].to_numpy()
@@ -154,12 +155,12 @@ def _per_run(name: str, pool: Pool, reference: Reference) -> Plot:
     )
 
 
-def _ceiling(row: Row, reference: Reference | None) -> np.ndarray | None:
+def _ceiling(row: Mapping[str, Any], reference: Reference | None) -> np.ndarray | None:
     """The epsilons of a second retrained pool, as they were measured for the row."""
     if reference is None:
         return None
     try:
-        path = ceiling_file(reference, row["runs"], row["key"])
+        path = ceiling_file(reference, row["runs"], row["reference"])
         return ForgettingQuality.from_dict(json.loads(path.read_text(encoding="utf-8"))).epsilons
     except (OSError, ValueError, KeyError):
         return None

@@ -15,12 +15,12 @@ import pandas as pd
 from harness import runs
 from harness.epsilon import confidences
 from harness.evaluation import runs_folder
-from harness.leaderboard import Row
 from harness.pool import Pool
 from harness.reference.pools import Reference
 from harness.report import figures, plots
 from harness.report.plots import Plot
 
+Row = dict[str, Any]  # a `harness.columns.Row`, without what is unknown
 HARDEST = 6
 LOG_BYTES = 6000
 NO_REFERENCE = (

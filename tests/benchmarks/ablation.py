@@ -65,7 +65,7 @@ def main(runs: int = 512) -> None:
     variants = write_variants(Path("results/ablation-submissions"))
     paths = variants | {name: Path("submissions", f"{name}.py") for name in BASELINES}
     evaluated = evaluate_all(list(paths.values()), str(HERE / "ablation.toml"), runs)
-    rows = dict(zip(paths, evaluated, strict=True))
+    rows = {name: row.known() for name, row in zip(paths, evaluated, strict=True)}
     table(rows, {name: figure for name, (_, figure) in VARIANTS.items()})
     table(rows, BASELINES)
 

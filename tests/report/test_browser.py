@@ -119,7 +119,7 @@ def test_keys_do_what_the_mouse_does(browse):
 def test_an_address_sorts_and_a_row_without_a_score_stays_last(browse, address):
     page, complaints = browse(address)
     scores = page.eval_on_selector_all(
-        "tbody tr[id]", "rows => rows.map(row => row.cells[2].dataset.value)"
+        "tbody tr[id]", "rows => rows.map(row => row.cells[3].dataset.value)"
     )
     assert {*rows(page)[-2:]} == {"row:broken-16", f"row:{quote(ODD, safe='')}-16"}
     assert scores[-2:] == ["", ""]
