@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,7 +155,7 @@ def _reference(options: argparse.Namespace) -> int:
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
-    from harness import competition, leaderboard
+    from harness import competition, leaderboard, terminal
 
     path = leaderboard.results_folder(options.competition) / "leaderboard.csv"
     if not path.exists():
@@ -165,7 +166,8 @@ def _leaderboard(options: argparse.Namespace) -> int:
     if options.json:
         print(frame.to_json(orient="records", indent=1))
     else:
-        print(f"{leaderboard.table(frame)}\n\n{path}")
+        width, _ = shutil.get_terminal_size((terminal.WIDE, 0))
+        print(f"{terminal.table(frame, width)}\n\n{path}")
     return 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness import scoring, store
-from harness.columns import CSV, TERMINAL, Row, shown
+from harness.columns import CSV, Row, shown
 from harness.names import is_name
 from harness.sources import PACKAGED
 from harness.text import cell
@@ -78,24 +78,6 @@ def read(path: Path) -> pd.DataFrame:
     newest = max(_rows(path.parent), key=lambda row: row.evaluated_at or "", default=None)
     update(path.parent, newest.reference or "" if newest else "")
     return read(path)
-
-
-def table(frame: pd.DataFrame) -> str:
-    """The leaderboard as text, each number of runs under its own heading."""
-    if frame.empty:
-        return "The leaderboard is empty."
-    parts = frame.groupby("runs", sort=False)
-    return "\n\n".join(f"N = {runs} runs\n{_table(part)}" for runs, part in parts)
-
-
-def _table(frame: pd.DataFrame) -> str:
-    known = frame.astype(object).where(frame.notna(), None)
-    rows: list[dict[str, Any]] = known.assign(flags=known["flags"].str.replace(" ", ", ")).to_dict(
-        "records"
-    )  # type: ignore[assignment]
-    cells = {column.title: [column.text(row) for row in rows] for column in shown(TERMINAL)}
-    text = pd.DataFrame(cells).to_string(index=False)
-    return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def _place(row: Row) -> tuple:
