@@ -101,8 +101,8 @@ def test_a_click_on_a_name_opens_its_section(browse):
 def test_keys_do_what_the_mouse_does(browse):
     page, complaints = browse()
     page.keyboard.press("Tab")  # the table, which can be scrolled
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in ("rank", "group", "submission"):
+        page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect_sorted(page, "submission", "ascending")
     while page.evaluate("document.activeElement.textContent") != "plain":
