@@ -34,7 +34,7 @@ def table(frame: pd.DataFrame, width: int = WIDE) -> str:
     if frame.empty:
         return "The leaderboard is empty."
     known = frame.astype(object).where(frame.notna(), None)
-    parts = []
+    parts: list[str] = []
     for runs, part in known.groupby("runs", sort=False):
         apart = ", which cannot be compared with those above" if parts else ""
         rows: list[dict[str, Any]] = part.to_dict("records")  # type: ignore[assignment]
@@ -44,7 +44,7 @@ def table(frame: pd.DataFrame, width: int = WIDE) -> str:
 
 def _table(rows: Sequence[Mapping[str, Any]], width: int) -> str:
     *columns, flags = shown(TERMINAL)
-    spared = []
+    spared: list[Column] = []
     while len((lines := _lines(columns, rows))[0]) > width and len(spared) < len(_SPARED):
         spared.append(next(c for c in columns if c.key == _SPARED[len(spared)]))
         columns.remove(spared[-1])
