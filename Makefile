@@ -38,8 +38,8 @@ reference: .venv/installed ## train what submissions are compared with
 leaderboard: .venv/installed ## print the leaderboard as it stands
 	@$(HARNESS) leaderboard $(IN)
 
-report: .venv/installed ## draw the results as a page for a browser
-	@$(HARNESS) report $(IN)
+report: .venv/installed ## draw the results as a page for a browser; ALL=1 compares competitions
+	@$(HARNESS) report $(if $(ALL),--all,$(IN))
 
 repair: COMPETITION = digits_repair
 repair: .venv/installed ## run the repair track: who finds the examples that make a model fail?

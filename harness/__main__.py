@@ -251,7 +251,13 @@ def _scored(
 
 
 def _report(options: argparse.Namespace) -> int:
-    print(_drawn(options, again=True))
+    if options.all:
+        from harness.leaderboard import RESULTS
+        from harness.report.comparison import compare
+
+        print(compare(RESULTS))
+    else:
+        print(_drawn(options, again=True))
     return 0
 
 

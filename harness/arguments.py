@@ -112,7 +112,13 @@ def parser() -> argparse.ArgumentParser:
         "the leaderboard.",
         epilog="example: python -m harness report --competition digits",
     )
-    report.add_argument("--competition", default="digits", help=_COMPETITION)
+    what = report.add_mutually_exclusive_group()
+    what.add_argument("--competition", default="digits", help=_COMPETITION)
+    what.add_argument(
+        "--all",
+        action="store_true",
+        help="compare all competitions that have a leaderboard: results/report.html",
+    )
 
     repair = verbs.add_parser(
         "repair",

@@ -150,6 +150,7 @@ def _panel_at_work(reference: Reference) -> parallel_config:
 
 
 NOISE = SHIPPED / "submissions/head_noise.py"
+SOURCE = "source.py"  # the Python that ran, in the submission's folder
 
 
 class _Evaluator:
@@ -191,6 +192,7 @@ class _Evaluator:
         folder = leaderboard.submission_folder(self._results, name)
         if isinstance(submission, Verdict):
             return self._failed(folder, name, "", submission)
+        store.write(folder / SOURCE, submission.source)  # for the report, whatever comes of it
         kept = leaderboard.read_row(folder, self.settings.runs)
         if kept is not None and self._holds(kept, submission):
             return kept

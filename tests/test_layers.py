@@ -148,11 +148,13 @@ ALLOWED = {
         "harness.reference",
     },
     "harness.report": {
+        "harness.diagnostics",
         "harness.epsilon",
         "harness.evaluation",
         "harness.leaderboard",
         "harness.runs",
         "harness.reference",
+        "harness.sources",
     },
     "harness.__main__": {
         "harness.arguments",

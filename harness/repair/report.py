@@ -13,7 +13,7 @@ from harness.reference.flips import AT_ONCE
 from harness.repair.competition import RepairCompetition
 from harness.repair.curve import Points
 from harness.repair.scores import interval
-from harness.report import environment, figures, style
+from harness.report import environment, figures
 
 PLOTS = {
     "held_out": "accuracy on held-out failures",
@@ -44,7 +44,6 @@ def write(
         ],
         curve_seeds=min(competition.evaluation.seeds, AT_ONCE),
         plots={title: _plot(points, split, title) for split, title in PLOTS.items()},
-        style=style(),
     )
     path = results / "report.html"
     store.write(path, text)

@@ -1,24 +1,30 @@
-"""The report: a competition's results as one page that needs no network and no server."""
+"""The report: a competition's results as pages that need no network and no server.
+
+`report.html` has the leaderboard. A page for each row lies in `report/` beside it, and is drawn
+again only if something in it changed.
+"""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import jinja2
 import pandas as pd
-from markupsafe import Markup
+from joblib import Parallel, delayed
 
 from harness import columns, leaderboard, store
+from harness.columns import Row
 from harness.competition import Competition, CompetitionError
+from harness.diagnostics import FLAGS
 from harness.reference.pools import cached
-from harness.report import figures
-from harness.report.sections import NO_REFERENCE, Row, Section, section
-from harness.text import clean
+from harness.report import board, overview
+from harness.report.details import NO_REFERENCE
+from harness.report.pages import Pages, has_page
+from harness.report.standard import Standard
+from harness.report.templates import environment, version
 
-_HERE = Path(__file__).parent
+__all__ = ["PAGE", "environment", "is_current", "write"]
 PAGE, BOARD = "report.html", "leaderboard.csv"
 
 
@@ -29,7 +35,8 @@ def is_current(results: Path) -> bool:
 
 
 def _digest(results: Path) -> str:
-    return hashlib.sha256((results / BOARD).read_bytes()).hexdigest()
+    content = (results / BOARD).read_bytes()
+    return hashlib.sha256(content + version().encode()).hexdigest()
 
 
 def write(competition: Competition, results: Path) -> Path:
@@ -51,94 +58,59 @@ def write(competition: Competition, results: Path) -> Path:
     CompetitionError
         If nothing was evaluated yet, or if the competition's data cannot be read.
     StoreError
-        If the page cannot be written.
+        If a page cannot be written.
     """
     if not (results / BOARD).exists():
         raise CompetitionError(f"there is no {results / BOARD} yet: evaluate something first")
     digest = _digest(results)
     rows = _rows(results)
-    references = {
-        count: cached(replace(competition, evaluation=replace(competition.evaluation, runs=count)))
-        for count in {row["runs"] for row in rows}
-    }
-    lines = [row for row in rows if row["status"] == "baseline"]
-    limits = figures.score_limits([row["score"] for row in rows if "score" in row])
-    sections = [
-        section(
-            row,
-            leaderboard.submission_folder(results, row["submission"]),
-            references[row["runs"]],
-            limits,
-            [line["score"] for line in lines if line["runs"] == row["runs"] and "score" in line],
-        )
-        for row in rows
+    counts = sorted({row.runs for row in rows}, reverse=True)
+    standards = {count: _standard(competition, count) for count in counts}
+    pages = Pages(competition, results, standards)
+    work = (delayed(pages.write)(row) for row in rows if has_page(row))
+    Parallel(n_jobs=-1, backend="threading")(work)  # numpy shares the cores
+    pages.remove_others()
+    boards = [
+        board.make([row for row in rows if row.runs == count], results, standard)
+        for count, standard in standards.items()
     ]
+    largest = next(iter(standards.values()), None)
     page = results / PAGE
-    no_reference = None in references.values()
-    store.write(page, _render(competition, sections, limits, digest, no_reference))
+    store.write(
+        page,
+        environment()
+        .get_template("page.html")
+        .render(
+            competition=competition,
+            boards=boards,
+            # Each number of runs has a heading of its own.
+            columns=[column for column in columns.shown(columns.PAGE) if column.key != "runs"],
+            facts=overview.facts(competition, largest, rows),
+            pictures=overview.pictures(largest) if largest else [],
+            flags=sorted({flag for row in rows for flag in (row.flags or "").split()}),
+            captions={name: rule.caption for name, rule in FLAGS.items()},
+            note=NO_REFERENCE if None in standards.values() else "",
+            last=max((row.evaluated_at or "" for row in rows), default=""),
+            digest=digest,
+        ),
+    )
     return page
+
+
+def _standard(competition: Competition, runs: int) -> Standard | None:
+    """What rows of so many runs are compared with; None if that is not cached."""
+    settings = replace(competition.evaluation, runs=runs)
+    reference = cached(replace(competition, evaluation=settings))
+    return None if reference is None else Standard(reference)
 
 
 def _rows(results: Path) -> list[Row]:
     """The leaderboard's rows in its order, with what the table has no column for."""
     board = leaderboard.read(results / BOARD)
-    rows: list[Row] = []
+    rows = []
     for line in board.to_dict("records"):
         shown = {str(name): value for name, value in line.items() if pd.notna(value)}
         folder = leaderboard.submission_folder(results, shown["submission"])
         stored = leaderboard.read_row(folder, shown["runs"])
-        rows.append(shown | (stored.known() if stored else {}))
+        rows.append(Row.read(shown | (stored.known() if stored else {})))
     return rows
-
-
-def _render(
-    competition: Competition,
-    sections: list[Section],
-    limits: tuple[float, float],
-    digest: str,
-    no_reference: bool,
-) -> str:
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
-    script_digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        environment(_HERE)
-        .get_template("page.html")
-        .render(
-            competition=competition,
-            sections=sections,
-            columns=columns.shown(columns.PAGE),
-            details=columns.shown(columns.DETAILS),
-            axis=figures.interval_axis(limits),
-            note=NO_REFERENCE if no_reference else "",
-            script=Markup(script),
-            script_hash=script_digest,
-            digest=digest,
-            style=style(),
-            unlearned=figures.UNLEARNED,
-            retrained=figures.RETRAINED,
-        )
-    )
-
-
-def environment(folder: Path) -> jinja2.Environment:
-    """Templates of a folder; every value is escaped and none may be missing."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        finalize=_printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-
-
-def style() -> Markup:
-    """The style sheet of every page."""
-    return Markup((_HERE / "page.css").read_text(encoding="utf-8"))
-
-
-def _printable(value: object) -> object:
-    """Text without what a terminal or a browser would obey; names and logs may hold anything."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return clean(value)

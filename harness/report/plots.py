@@ -2,78 +2,82 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
-from harness.epsilon import ForgettingQuality, confidences
-from harness.pool import Pool, retain_sample
-from harness.reference.ceiling import file as ceiling_file
-from harness.reference.pools import Reference
+from harness.columns import Row
+from harness.pool import Pool
 from harness.report import figures
+from harness.report.standard import Standard, Views
+from harness.report.svg import Plot
+
+SPLITS = ("retain", "forget", "validation", "test")
+_HOW = {
+    "raw": "The closer the filled shape is to the outline, the more the models look retrained. "
+    "Values far out share the outermost bars.",
+    "calibrated": "The same, once what differs between models on validation images is taken off: "
+    "an offset or a temperature drawn for each run hides nothing here.",
+}
 
 
 @dataclass(frozen=True)
-class Plot:
+class Figure:
     """A plot, its title, and how to read it."""
 
     title: str
     caption: str
-    svg: Markup
+    svg: Plot
 
 
-def of_outputs(name: str, pool: Pool, reference: Reference) -> list[Plot]:
+def of_outputs(name: str, pool: Pool, views: Views, standard: Standard) -> list[Figure]:
     """What the models answer, set by set, and each model as a point."""
-    drawn = _distributions(
-        name,
-        "forget set",
-        (pool.forget_logits, reference.retrained.forget_logits),
-        reference.data.forget["label"],
-    )
-    if kept_retain(pool, reference):
-        labels = reference.data.retain["label"]
-        sample = retain_sample(len(labels))
-        drawn += _distributions(
-            name,
-            f"{len(sample)} of the retain set",
-            (pool.retain_logits, reference.retrained.retain_logits),  # type: ignore[arg-type]
-            labels[sample],
+    drawn = [
+        _distribution(
+            name, f"Confidence in forget examples, {view}", _HOW[view],
+            {
+                "unlearned": values,
+                "retrained": standard.retrained[view],
+                "original": standard.original[view],
+            },
         )
-    return [*drawn, _per_run(name, pool, reference)]
-
-
-def kept_retain(pool: Pool, reference: Reference) -> bool:
-    """Whether both pools hold outputs of retain examples."""
-    return pool.retain_logits is not None and reference.retrained.retain_logits is not None
+        for view, values in views.items()
+    ]  # fmt: skip
+    retain = standard.retain_confidences(pool)
+    if retain is not None and standard.retrained_retain is not None:
+        drawn.append(
+            _distribution(
+                name, f"Confidence in {retain.shape[1]} retain examples",
+                "What the models should have kept.",
+                {"unlearned": retain, "retrained": standard.retrained_retain},
+            )
+        )  # fmt: skip
+    return [*drawn, _per_run(name, pool, views, standard), _accuracies(name, pool, standard)]
 
 
 def of_examples(
-    name: str, table: pd.DataFrame, row: Mapping[str, Any], reference: Reference | None
-) -> list[Plot]:
-    """What the attackers found, from the row's `examples.csv`."""
+    name: str, table: pd.DataFrame, row: Row, standard: Standard | None
+) -> list[Figure]:
+    """What the attackers found, from the row's table of examples."""
     epsilons = table["epsilon"].to_numpy()
     told = table["attacker"].where(epsilons > 0, "nothing told")
-    wins = {str(attacker): int(count) for attacker, count in told.value_counts().items()}
-    found = by_attacker(table)
-    medians = ", ".join(f"{attacker} {np.median(own):.2f}" for attacker, own in found.items())
+    wins = {_words(attacker): int(count) for attacker, count in told.value_counts().items()}
+    found = {_words(attacker): own.to_numpy() for attacker, own in by_attacker(table).items()}
+    ceiling = standard.ceiling(row.runs, row.reference or "") if standard else None
     drawn = [
-        Plot(
+        Figure(
             "Epsilon of each forget example",
             "How surely the best attacker tells unlearned from retrained models: 0 is not at all. "
             "The outline is what a second pool of retrained models gets.",
             figures.epsilons(
                 epsilons,
-                _ceiling(row, reference),
+                ceiling,
                 f"{name}: histogram of epsilons; median {np.median(epsilons):.2f}, "
                 f"largest {epsilons.max():.2f}",
             ),
         ),
-        Plot(
+        Figure(
             "Best attacker",
             "The number of forget examples on which each attacker finds the largest epsilon.",
             figures.attackers(
@@ -84,12 +88,16 @@ def of_examples(
         ),
     ]
     if found:
+        medians = ", ".join(f"{attacker} {np.median(own):.2f}" for attacker, own in found.items())
         drawn.append(
-            Plot(
-                "What each attacker finds",
+            Figure(
+                "Epsilons by attacker and view",
                 "One point per forget example; the thick bar holds the middle half of them, the "
-                "thin line four fifths, and the stroke is the median.",
-                figures.compared(found, f"{name}: epsilons by attacker; medians {medians}"),
+                "thin line four fifths, and the stroke is the median. Attackers of the logits "
+                "count for the strict score only.",
+                figures.strips(
+                    found, "epsilon (nats)", f"{name}: epsilons by attacker; medians {medians}"
+                ),
             )
         )
     return drawn
@@ -102,65 +110,57 @@ def by_attacker(table: pd.DataFrame) -> dict[str, pd.Series]:
     return {name: epsilons for name, epsilons in found.items() if len(epsilons)}
 
 
-def _distributions(
-    name: str, whose: str, logits: tuple[np.ndarray, np.ndarray], labels: np.ndarray
-) -> list[Plot]:
-    """Confidences, then logits of the label, of the unlearned and the retrained models."""
-    own = np.arange(len(labels))
-    drawn = []
-    for title, axis, how, (unlearned, retrained) in (
-        (
-            "Confidence",
-            "confidence in the label (logits)",
-            "The closer the filled shape is to the outline, the more the models look retrained; "
-            "values far out share the outermost bars.",
-            [confidences(pool, labels) for pool in logits],
-        ),
-        (
-            "Logit of the label",
-            "logit of the label",
-            "A difference here that the confidence does not show is a shift of all logits, which "
-            "changes no probability.",
-            [pool[:, own, labels] for pool in logits],
-        ),
-    ):
-        label = (
-            f"{name}: {title.lower()}, {whose}, unlearned against retrained; "
-            f"medians {np.median(unlearned):.2f} and {np.median(retrained):.2f}"
-        )
-        svg = figures.distributions(unlearned, retrained, axis, label)
-        drawn.append(Plot(f"{title}, {whose}", how, svg))
-    return drawn
+def _distribution(name: str, title: str, how: str, pools: figures.Pools) -> Figure:
+    medians = " and ".join(f"{np.median(pools[kind]):.2f}" for kind in ("unlearned", "retrained"))
+    label = f"{name}: {title.lower()}, unlearned against retrained; medians {medians}"
+    return Figure(title, how, figures.distributions(pools, "confidence (logits)", label))
 
 
-def _per_run(name: str, pool: Pool, reference: Reference) -> Plot:
-    labels = reference.data.forget["label"]
-    pools = (pool, reference.retrained, reference.original)
-    ours, theirs, before = (
-        (each.forget_accuracy, confidences(each.forget_logits, labels).mean(axis=1))
-        for each in pools
-    )
-    return Plot(
+def _per_run(name: str, pool: Pool, views: Views, standard: Standard) -> Figure:
+    reference = standard.reference
+    pools = {
+        "unlearned": (pool.forget_accuracy, views["raw"].mean(axis=1)),
+        "retrained": (
+            reference.retrained.forget_accuracy,
+            standard.retrained["raw"].mean(axis=1),
+        ),
+        "original": (reference.original.forget_accuracy, standard.original["raw"].mean(axis=1)),
+    }
+    means = " and ".join(f"{pools[kind][0].mean():.3f}" for kind in ("unlearned", "retrained"))
+    return Figure(
         "One point per model",
         "Dots should lie where the rings lie. A dot far off is a spike, several clouds are a "
         "mixture, and a short dash is many equal runs, since points of the same accuracy are "
         "spread sideways.",
         figures.per_run(
-            ours,
-            theirs,
-            before,
+            pools,
             f"{name}: forget accuracy and mean confidence of each model, unlearned against "
-            f"retrained; mean accuracies {ours[0].mean():.3f} and {theirs[0].mean():.3f}",
+            f"retrained; mean accuracies {means}",
         ),
     )
 
 
-def _ceiling(row: Mapping[str, Any], reference: Reference | None) -> np.ndarray | None:
-    """The epsilons of a second retrained pool, as they were measured for the row."""
-    if reference is None:
-        return None
-    try:
-        path = ceiling_file(reference, row["runs"], row["reference"])
-        return ForgettingQuality.from_dict(json.loads(path.read_text(encoding="utf-8"))).epsilons
-    except (OSError, ValueError, KeyError):
-        return None
+def _accuracies(name: str, pool: Pool, standard: Standard) -> Figure:
+    reference = standard.reference
+    pools = {
+        "unlearned": pool,
+        "retrained": reference.retrained,
+        "original": reference.original,
+    }
+    return Figure(
+        "Accuracy against retraining",
+        "A bar holds four fifths of the models, and its stroke is their mean. The dotted stroke "
+        "is the original model.",
+        figures.accuracies(
+            {
+                split: {kind: getattr(own, f"{split}_accuracy") for kind, own in pools.items()}
+                for split in SPLITS
+            },
+            f"{name}: accuracies by split, unlearned against retrained",
+        ),
+    )
+
+
+def _words(attacker: object) -> str:
+    """`kernel_calibrated` as `kernel calibrated`."""
+    return str(attacker).replace("_", " ")

@@ -13,21 +13,26 @@ ROOT = Path(__file__).parents[2]
 HOSTILE = "</pre><script>alert('mine')</script>\x1b[31m\u202e"
 ODD = 'odd & "name" <i>é #1'  # cannot name a row that is scored, but its verdict is shown
 NOISY = "noisy . é -1"
-NOISE = f"""
+NOISE = f'''
+"""Noise on the head: <b>spread</b> (Nobody et al. 2031).
+
+Author: {HOSTILE[6:-6]}
+Paper: nowhere, 2031
+"""
 import torch
 
 def unlearning(net, retain, forget, val):
     print({HOSTILE!r})
     with torch.no_grad():
         net.fc.bias.add_(0.3 * torch.randn(10))
-"""
+'''
 SUBMISSIONS = {
     "plain": "def unlearning(net, retain, forget, val):\n    pass\n",
     NOISY: NOISE,
     ODD: NOISE,
     "broken": f"def unlearning(net, retain, forget, val):\n    raise ValueError({HOSTILE!r})\n",
 }
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "wbr", "input"}
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +60,18 @@ def page(evaluated: Path) -> "Page":
     return Page(report(evaluated).read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="session")
+def noisy(evaluated: Path) -> "Page":
+    """The page of one row."""
+    return Page(row_page(evaluated, NOISY).read_text(encoding="utf-8"))
+
+
 def report(folder: Path) -> Path:
     return folder / "results/small/report.html"
+
+
+def row_page(folder: Path, name: str) -> Path:
+    return folder / f"results/small/report/{name}-16.html"
 
 
 class Page(HTMLParser):

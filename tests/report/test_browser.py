@@ -1,4 +1,4 @@
-"""The page in a real browser: no complaint; mouse, keys and addresses sort it and open a row."""
+"""The pages in a real browser: no complaint; mouse, keys, addresses and a form rule the table."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.report.conftest import NOISY, ODD, report
+from tests.report.conftest import NOISY, ODD, report, row_page
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs the Debian package chromium")
@@ -46,12 +46,6 @@ def rows(page: Page) -> list[str]:
     return [row for row in shown if not row.startswith(("row:%28", "row:head_noise"))]
 
 
-def expect_open(page: Page, *ids: str) -> None:
-    """Once the browser has followed the address, which it does a moment after a key or click."""
-    expect(page.locator("details[open]")).to_have_count(len(ids))
-    assert page.eval_on_selector_all("details[open]", "open => open.map(each => each.id)") == [*ids]
-
-
 def expect_sorted(page: Page, key: str, order: str) -> None:
     expect(page.locator("th[aria-sort]")).to_have_count(1)
     expect(page.locator(f"th[data-key={key}]")).to_have_attribute("aria-sort", order)
@@ -61,16 +55,20 @@ def expect_address(page: Page, address: str) -> None:
     expect(page).to_have_url(re.compile(f"#{re.escape(address)}$"))
 
 
-def test_the_page_loads_without_a_complaint(browse):
-    page, complaints = browse()
-    expect_open(page)
+@pytest.fixture(params=["board", "row"])
+def path(request, evaluated) -> Path:
+    return report(evaluated) if request.param == "board" else row_page(evaluated, NOISY)
+
+
+def test_a_page_loads_without_a_complaint(browse, path):
+    _, complaints = browse(path=path)
     assert complaints == []
 
 
-def test_a_complaint_would_be_noticed(browse, evaluated, tmp_path):
-    path = tmp_path / "injected.html"
-    path.write_text(report(evaluated).read_text().replace("<h1>", "<script>alert(1)</script><h1>"))
-    page, complaints = browse(path=path)
+def test_a_complaint_would_be_noticed(browse, path, tmp_path):
+    injected = tmp_path / "injected.html"
+    injected.write_text(path.read_text().replace("<h1>", "<script>alert(1)</script><h1>"))
+    page, complaints = browse(path=injected)
     with page.expect_console_message():
         page.reload()
     assert any("Content Security Policy" in each for each in complaints)
@@ -88,30 +86,31 @@ def test_a_click_sorts_and_another_turns_it_round(browse):
     assert complaints == []
 
 
-def test_a_click_on_a_name_opens_its_section(browse):
-    page, complaints = browse()
-    page.get_by_role("link", name="plain").click()
-    expect_open(page, "plain-16")
-    assert page.locator("details[open]").get_by_text("One point per model").is_visible()
-    page.get_by_role("link", name="Row on the leaderboard").click()
-    expect_address(page, "row:plain-16")
-    assert complaints == []
+def test_a_click_on_a_name_opens_its_page_and_leads_back(browse):
+    for name in ("plain", ODD):
+        page, complaints = browse()
+        page.get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        page.get_by_role("link", name="leaderboard").click()
+        expect(page.locator("tr:target")).to_have_count(1)
+        assert page.locator("tr:target a").inner_text() == name
+        assert complaints == []
 
 
 def test_keys_do_what_the_mouse_does(browse):
     page, complaints = browse()
-    page.keyboard.press("Tab")  # the table, which can be scrolled
-    for _ in ("rank", "group", "submission"):
+    while page.evaluate("document.activeElement.textContent") != "submission":
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect_sorted(page, "submission", "ascending")
+    while page.evaluate("document.activeElement.tagName") != "SUMMARY":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.parentElement.open")
     while page.evaluate("document.activeElement.textContent") != "plain":
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect_open(page, "plain-16")
-    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
-    page.keyboard.press("Space")
-    expect_open(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("plain")
     assert complaints == []
 
 
@@ -128,21 +127,52 @@ def test_an_address_sorts_and_a_row_without_a_score_stays_last(browse, address):
     assert complaints == []
 
 
-def test_the_address_of_a_submission_opens_it_alone(browse):
-    for name in ("plain", quote(ODD, safe="")):
-        page, complaints = browse(f"{name}-16")
-        expect_open(page, f"{name}-16")
-        assert complaints == []
+def shown(page: Page) -> list[str]:
+    names = page.locator("tbody tr[id]:visible th").all()
+    return [name.get_attribute("data-value") for name in names]
+
+
+def test_a_search_and_a_flag_leave_the_rows_that_fit(browse):
+    page, complaints = browse()
+    everything = shown(page)
+    page.get_by_label("search").fill("NOISE head")  # in names, titles and papers of methods
+    assert {*shown(page)} == {"head_noise", NOISY}
+    assert page.locator("output").inner_text() == f"2 of {len(everything)} rows"
+    page.get_by_label("search").fill("no such method")
+    assert shown(page) == []
+    assert page.get_by_text("No row fits").is_visible()
+    page.get_by_label("search").fill("")
+    page.get_by_label("flags").select_option("identical_runs")
+    assert shown(page) == ["plain"]
+    page.get_by_label("flags").select_option("-")
+    assert "plain" not in shown(page)
+    page.get_by_label("flags").select_option("")
+    assert shown(page) == everything
+    assert complaints == []
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_an_axis_is_chosen_and_a_flag_explained_by_the_page_alone(browse, javascript):
+    page, complaints = browse(java_script_enabled=javascript)
+    assert page.get_by_label("search").is_visible() == javascript
+    marks = page.locator("tr[id] svg:visible")
+    assert {mark.get_attribute("class") for mark in marks.all()} == {"log"}
+    page.get_by_role("radio", name="linear").check()
+    assert {mark.get_attribute("class") for mark in marks.all()} == {"linear"}
+    why = page.get_by_text("as a fixed seed does; retrained models differ")
+    assert not why.is_visible()
+    page.locator("summary", has_text="identical runs").click()
+    assert why.is_visible()
+    assert complaints == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_ink_stands_out_from_the_page(browse, scheme):
-    page, _ = browse("plain-16", color_scheme=scheme)
-    style = "getComputedStyle(document.querySelector('details[open] svg'))"
+def test_ink_stands_out_from_the_page(browse, path, scheme):
+    page, _ = browse(path=path, color_scheme=scheme)
     ink, paper = (
         [int(part) for part in page.evaluate(expression).strip("rgb()").split(",")]
         for expression in (
-            f"{style}.color",
+            "getComputedStyle(document.querySelector('svg text')).fill",
             "getComputedStyle(document.body).backgroundColor",
         )
     )
@@ -150,6 +180,26 @@ def test_ink_stands_out_from_the_page(browse, scheme):
     assert (sum(paper) > sum(ink)) == (scheme == "light")
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(browse):
-    page, _ = browse("plain-16", viewport={"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+OUTSIDE = """width => [...document.querySelectorAll("main *, header *")].filter((each) => {
+  const box = each.getBoundingClientRect();
+  return box.width > 0 && (box.right > width + 1 || box.left < -1);
+}).map((each) => each.outerHTML.slice(0, 100))"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_lies_off_the_screen(browse, path, width):
+    page, _ = browse(path=path, viewport={"width": width, "height": 844})
+    for closed in page.locator("summary").all():
+        closed.click()
+    assert page.evaluate(OUTSIDE, width) == []
+
+
+def test_on_a_phone_a_row_is_a_card_that_can_be_sorted(browse):
+    page, complaints = browse(viewport={"width": 390, "height": 844})
+    row = page.locator("tr[id]", has_text="plain").first
+    assert row.evaluate("row => getComputedStyle(row).display") == "grid"
+    titles = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
+    assert '"forget "' in "".join(row.locator("td").evaluate_all(titles)).replace('""', '"')
+    page.get_by_label("sort by").select_option("score")
+    expect_sorted(page, "score", "descending")
+    assert complaints == []

@@ -1,4 +1,4 @@
-"""The plots: small, deterministic, whatever the values; pictures of any range."""
+"""The plots: marks where their values say, whatever the values; pictures of any range."""
 
 import base64
 import io
@@ -6,13 +6,21 @@ import re
 
 import numpy as np
 import pytest
-from matplotlib import image
+from PIL import Image
 
 from harness.report import figures
+from harness.report.svg import Plot, ticks
 
 N, F = 512, 64
 RNG = np.random.default_rng(0)
 PHI = RNG.normal(3, 2, size=(N, F))
+
+
+def drawn(plot) -> str:
+    text = plot.__html__()
+    assert text.count("</svg>") == 1
+    assert not re.search("nan|inf", text)
+    return text
 
 
 @pytest.mark.parametrize(
@@ -21,76 +29,110 @@ PHI = RNG.normal(3, 2, size=(N, F))
     ids=["spread", "constant", "spike"],
 )
 def test_any_confidences_can_be_drawn(phi):
-    for drawn in (
-        figures.distributions(phi, PHI, "phi", "all"),
-        figures.distributions(phi, phi, "phi", "all again"),
-        figures.example(phi[:, 0], PHI[:, 0], -103.6, "one"),
-    ):
-        assert drawn.count("</svg>") == 1
-        assert "nan" not in drawn
+    pools = {"unlearned": phi, "retrained": PHI, "original": PHI[:1]}
+    drawn(figures.distributions(pools, "phi", "all"))
+    drawn(figures.distributions(pools | {"retrained": phi}, "phi", "all again"))
+    one = {kind: pool[:, 0] for kind, pool in pools.items()}
+    drawn(figures.example(one | {"original": np.array([-103.6])}, "one"))
+
+
+def test_a_plot_puts_marks_where_their_values_are():
+    plot = Plot("two bars", (0, 10), (0, 4), height=200)
+    left, right = plot.x(0), plot.x(10)
+    assert (right, plot.y(4)) == (340, 8)
+    assert plot.x(5) == (left + right) / 2
+    plot.stairs(np.array([1, 4]), np.array([0, 5, 10]), "unlearned")
+    low, middle = plot.y(1), (left + right) / 2
+    path = f"M{left:g} 180V{low:g}H{middle:g}V8H340V180"
+    assert f'<path class="area unlearned" d="{path}"/>' in drawn(plot)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "expected"),
+    [
+        (0, 1, 5, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (-7.1, 11, 7, [-5, 0, 5, 10]),
+        (0.85, 0.97, 7, [0.86, 0.88, 0.9, 0.92, 0.94, 0.96]),
+        (0, 64, 5, [0, 20, 40, 60]),
+    ],
+)
+def test_ticks_are_round_and_few(low, high, most, expected):
+    assert ticks(low, high, most) == pytest.approx(expected)
 
 
 def test_thousands_of_points_stay_small():
     points = RNG.integers(40, 64, N) / 64, PHI.mean(axis=1)
-    drawn = figures.per_run(points, points, (np.ones(1), np.ones(1)), "runs")
-    assert len(drawn) < 100_000
+    pools = {"unlearned": points, "retrained": points, "original": (np.ones(1), np.ones(1))}
+    assert len(drawn(figures.per_run(pools, "runs"))) < 30_000
+    many = {"gaussian raw": RNG.gamma(2, size=100_000)}
+    assert len(drawn(figures.strips(many, "epsilon", "many"))) < 10_000
 
 
 @pytest.mark.parametrize("found", [np.zeros(F), RNG.gamma(2, size=F)])
 @pytest.mark.parametrize("ceiling", [None, np.zeros(F)])
 def test_any_epsilons_can_be_drawn(found, ceiling):
-    drawn = figures.epsilons(found, ceiling, "epsilons")
-    assert ("retrained once more" in drawn) == (ceiling is not None)
+    text = drawn(figures.epsilons(found, ceiling, "epsilons"))
+    assert ("area retrained" in text) == (ceiling is not None)
+    drawn(figures.strips({"confidence": found, "gaussian": 2 * found}, "epsilon", "compared"))
 
 
-def test_ink_is_the_pages_own_and_a_label_is_escaped():
-    drawn = figures.attackers({"confidence": 3, "nothing told": 61}, '<b> & "more"')
-    assert "currentColor" in drawn
-    assert figures._INK not in drawn
-    assert 'aria-label="&lt;b&gt; &amp; &#34;more&#34;"' in drawn
+def test_any_accuracies_can_be_drawn():
+    pools = {"unlearned": np.ones(N), "retrained": np.ones(N), "original": np.ones(1)}
+    drawn(figures.accuracies({"forget": pools, "test": pools}, "equal"))
 
 
-@pytest.mark.parametrize("found", [np.zeros(F), RNG.gamma(2, size=F)])
-def test_attackers_are_compared_in_little_space(found):
-    drawn = figures.compared({"confidence": found, "gaussian": 2 * found}, "compared")
-    assert {">confidence<", ">gaussian<"} <= set(re.findall(">[a-z]+<", drawn))
-    assert "nan" not in drawn
-    assert len(drawn) < 50_000
+def test_words_of_others_are_escaped():
+    text = drawn(figures.attackers({"<i>": 3, "nothing told": 61}, '<b> & "more"\x1b'))
+    assert 'aria-label="&lt;b&gt; &amp; &#34;more&#34;\\x1b"' in text
+    assert ">&lt;i&gt;<" in text
 
 
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [([], (0.1, 1.25)), ([0.5], (0.1, 1.25)), ([0.003, 1.2], (0.001, 1.5)), ([0.0], (1e-4, 1.25))],
-)
-def test_the_axis_of_the_scores_holds_them_and_1(scores, expected):
-    assert figures.score_limits(scores) == pytest.approx(expected)
+def test_the_scores_axis_begins_below_the_floor():
+    assert figures.score_limits([0.0, 0.5], 0.001) == pytest.approx((0.0008, 1.25))
+    assert figures.score_limits([0.5, 1.2], None) == pytest.approx((0.4, 1.5))
+    assert figures.score_limits([], None)[1] == 1.25
 
 
-def test_shapes_of_two_plots_never_share_an_id():
-    ids = [
-        set(re.findall('id="([^"]*)"', figures.interval(1, 0, 2, (0.1, 2), [0.2], label)))
-        for label in ("a", "b")
-    ]
-    assert ids[0] and ids[1]
-    assert not ids[0] & ids[1]
+def test_an_interval_is_drawn_on_both_axes():
+    marks = figures.interval(0.01, 0.1, 1.0, (0.01, 1), {"floor": 0.01}, "<x>")
+    assert marks.count('aria-label="&lt;x&gt;"') == 2
+    log, linear = (re.findall(r'line unlearned" d="M([\d.]+) 22H([\d.]+)', part) for part in (
+        marks.split("</svg>")[:2]
+    ))  # fmt: skip
+    assert log == [("2.0", "258.0")]
+    assert linear == [("4.6", "258.0")]  # a hundredth of 256 beside the start
+    assert re.findall(r'line median" d="M([\d.]+)', marks) == ["130.0", "27.6"]
+
+
+def test_names_of_lines_that_lie_close_are_joined():
+    axis = figures.interval_axis((0.0008, 1.25), {"retraining": 1, "floor": 0.001, "noise": 0.0011})
+    assert ">floor, noise<" in axis.partition("</svg>")[0]
+    assert ">retraining<" in axis
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_is_stretched_to_what_can_be_seen(channels):
     pixels = np.linspace(-2, 3, channels * 12).reshape(channels, 3, 4).astype(np.float32)
-    url = figures.picture(pixels)
-    shown = image.imread(io.BytesIO(base64.b64decode(url.partition(",")[2])), format="png")
-    assert shown.shape == (3, 4, 4)
-    assert (shown[..., :3].min(), shown[..., :3].max()) == (0, 1)
+    shown = decoded(figures.picture(pixels))
+    assert shown.shape[:2] == (3, 4)
+    assert (shown.min(), shown.max()) == (0, 255)
 
 
-def test_a_picture_of_one_value_can_be_drawn():
-    assert figures.picture(np.ones((1, 2, 2), np.float32)).startswith("data:image/png;base64,")
+def test_a_picture_of_one_value_can_be_drawn_and_a_large_one_is_shrunk():
+    assert decoded(figures.picture(np.ones((1, 2, 2), np.float32))).shape == (2, 2)
+    assert decoded(figures.picture(np.ones((3, 200, 100), np.float32), 50)).shape == (50, 25, 3)
+
+
+def decoded(url: str) -> np.ndarray:
+    kind, _, content = url.partition(",")
+    assert kind == "data:image/png;base64"
+    return np.array(Image.open(io.BytesIO(base64.b64decode(content))))
 
 
 def test_curves_name_every_line_and_draw_its_interval():
     values = np.array([[0.5, 0.4, 0.6], [0.7, 0.65, 0.75]])
-    drawn = figures.curves({"one": ([10, 20], values), "two": ([10, 20], values)}, "K", "accuracy")
-    assert 'aria-label="accuracy against K"' in drawn
-    assert ">one</text>" in drawn
-    assert ">two</text>" in drawn
+    text = figures.curves({"one": ([10, 20], values), "<two>": ([10, 20], values)}, "K", "accuracy")
+    assert 'aria-label="accuracy against K"' in text
+    assert ">1 one</span>" in text
+    assert ">2 &lt;two&gt;</span>" in text
+    assert text.count('class="line curve0 thin"') == 2
