@@ -65,7 +65,7 @@ docs: .venv/installed ## write the pages of the Python interface to build/api
 		harness.epsilon harness.scoring harness.metrics harness.competition harness.testing
 
 ablation: .venv/installed ## measure the parts of the challenge's 8th-placed method, one by one
-	.venv/bin/python -m tests.benchmarks.ablation $(RUNS)
+	.venv/bin/python -m tests.benchmarks.ablation $(call quoted,COMPETITION) $(RUNS)
 
 bench: .venv/installed ## measure what BENCHMARKS.md shows
 	.venv/bin/python -m tests.benchmarks
