@@ -20,7 +20,7 @@ from harness.runs import seed
 from harness.sandbox.host import Process, RunResult, Server, Zygote
 from harness.submission import Verdict
 from harness.text import quoted
-from harness.yardstick import yardstick
+from harness.yardstick import retraining, yardsticks
 
 
 def check(path: Path, competition: str = "digits", process: Process | None = None) -> Iterator[str]:
@@ -50,19 +50,21 @@ def check(path: Path, competition: str = "digits", process: Process | None = Non
     runs = settings.runs
     reference = prepare(competitions.load(competition, runs=AT_ONCE))
     limits = reference.competition.evaluation.limits
-    loop, factor = yardstick(reference)
     where = device().type
     with Zygote(reference.inputs, process=process) as zygote:
         with Server(submission, zygote, limits, device=where) as server:
             yield f"isolation: {server.level} {server.missing}".rstrip()
             results = [server.run(seed(submission.source, run)) for run in range(2)]
-        retraining = None
+        spent = {}
         # An epoch of training that breaks the limits of a run is not the participant's fault.
-        with Server(loop, zygote, limits, device=where) as server, contextlib.suppress(Verdict):
-            retraining = factor * server.run(0).seconds
+        with contextlib.suppress(Verdict):
+            for epochs, loop in yardsticks(reference).items():
+                with Server(loop, zygote, limits, device=where) as server:
+                    spent[epochs] = np.array([server.run(0).seconds])
     yield "weights: names, shapes and types match, and all values are finite"
     yield _randomness(*results)
-    yield from _time(results[1].seconds, retraining, runs, limits)
+    seconds = retraining(reference.competition.training.epochs, spent)
+    yield from _time(results[1].seconds, seconds, runs, limits)
     yield from _accuracies(results[1], reference)
     if results[0].output.strip():
         yield f"printed:\n{quoted(results[0].output)}".rstrip()
@@ -77,15 +79,15 @@ def _randomness(first: RunResult, second: RunResult) -> str:
     return "seeds: two seeds give different weights"
 
 
-def _time(seconds: float, retraining: float | None, runs: int, limits: Limits) -> Iterator[str]:
+def _time(seconds: float, retrainings: np.ndarray, runs: int, limits: Limits) -> Iterator[str]:
     total = seconds * runs / cpu_count()
     fits = "within" if total <= limits.total_seconds else "WARNING, above"
     yield (
         f"time: {seconds:.2f} s per run; {runs} runs take about {total / 60:.1f} min here, "
         f"{fits} the limit of {limits.total_seconds / 60:.0f} min"
     )
-    if retraining is not None:
-        fraction = seconds / retraining
+    if retrainings.size:
+        fraction = seconds / retrainings.mean()
         fits = "within" if fraction <= limits.retrain_fraction else "WARNING, flagged above"
         yield f"time: {fraction:.0%} of a retraining, {fits} {limits.retrain_fraction:.0%}"
 

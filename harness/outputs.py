@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -12,11 +13,12 @@ from torch.nn.functional import cross_entropy
 from harness import models
 from harness.competition import Model
 from harness.data import Columns, Data
-from harness.device import as_many_as_fit, device
+from harness.device import as_many_as_fit, device, peak_mb
 from harness.epsilon import calibration
 from harness.fused import together
 from harness.pool import Pool, retain_sample
 
+TOGETHER = 16  # runs per pass that computes outputs, which halves the time
 SPLITS = ("retain", "forget", "validation", "test")
 # Pixel values of each model's images in one pass: 256 digits or 5 colour images on the CPU, whose
 # caches they should share with the runs' images, and far more on a GPU.
@@ -39,6 +41,12 @@ class Observer:
         self._model = models.build(model.architecture, **model.arguments)
         self._splits = {name: _tensors(getattr(data, name)) for name in SPLITS}
         self._together = together(self._model, self._splits["forget"][0][0])
+
+    @functools.cached_property
+    def gpu_mb(self) -> int:
+        """GPU memory that the outputs of `TOGETHER` models take, in MiB; 0 without a GPU."""
+        state = {name: tensor.numpy() for name, tensor in self._model.state_dict().items()}
+        return peak_mb(lambda: self.weights([state] * TOGETHER))
 
     def weights(self, weights: Sequence[Mapping[str, np.ndarray]]) -> Pool:
         """The outputs of M models with these weights; all at once if they fit."""

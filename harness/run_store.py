@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from harness.competition import LEVELS
-from harness.outputs import Observer
+from harness.outputs import TOGETHER, Observer
 from harness.pool import Pool
 from harness.sandbox.host import RunResult
 from harness.store import Store, StoreError
-
-TOGETHER = 16  # runs per pass that computes outputs, which halves the time
 
 
 class RunStore(Store):

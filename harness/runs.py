@@ -17,11 +17,11 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from harness.competition import LEVELS, Limits
-from harness.device import device, sharing
+from harness.device import device, places
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.run_store import TOGETHER, RunStore
-from harness.sandbox.host import RunResult, Server, Zygote
+from harness.sandbox.host import RunResult, Server, Servers, Zygote
 from harness.store import Content
 from harness.submission import Submission, Verdict
 from harness.text import quoted
@@ -108,9 +108,9 @@ def perform(
             at_once = min(workers.at_once, missing)
             results = _elsewhere(job, list(todo), stored, workers, log)
         else:
-            beside = sharing(limits.gpu_memory_mb) or workers.at_once
-            at_once = min(workers.at_once, beside, missing)
-            results = _here(job, todo, stored, at_once, log)
+            gpus = places(limits.gpu_memory_mb, observer.gpu_mb) or [""] * workers.at_once
+            at_once = min(len(gpus), workers.at_once, missing)
+            results = _here(job, todo, stored, gpus[:at_once], log)
         with _bar(submission.name, count, missing, of or count, progress) as bar, closing(results):
             kept = set(range(count)).difference(*todo.values())
             spent = sum(stored.run_facts(run)["seconds"] for run in kept) / workers.at_once
@@ -169,18 +169,22 @@ def _here(
     job: _Job,
     todo: Mapping[range, Sequence[int]],
     stored: RunStore,
-    at_once: int,
+    gpus: Sequence[str],
     log: Callable[[str], None],
 ) -> Generator[float]:
-    """Do the missing runs of batches on this machine; yield the seconds of each, in order."""
+    """Do the missing runs of batches on this machine; yield the seconds of each, in order.
+
+    As many go at a time as there are `gpus`; "" stands for the first, or for none.
+    """
     runs = [run for missing in todo.values() for run in missing]
     last = {missing[-1]: batch for batch, missing in todo.items()}
-    with Server(job.submission, job.zygote, job.limits, device=device().type) as server:
+    own = job.submission, job.zygote, job.limits
+    with Servers(lambda gpu: Server(*own, device=device().type, gpu=gpu), gpus) as server:
         walls = f"isolation {server.level}, memory {server.memory}"
         log(f"{walls} {server.missing}".rstrip() + "\n")
         stop = threading.Event()
         # In order, so that the verdict does not depend on which run happened to fail first.
-        results = Parallel(n_jobs=at_once, backend="threading", return_as="generator")(
+        results = Parallel(n_jobs=len(gpus), backend="threading", return_as="generator")(
             delayed(_run)(stop, server, run, seed(job.key, run), stored) for run in runs
         )
         try:
@@ -262,14 +266,14 @@ def _batch(batch: range, keep_weights: bool, **made_by: Any) -> _Done:
     with tempfile.TemporaryDirectory() as folder:
         stored = RunStore(Path(folder), keep_weights=keep_weights)
         try:
-            seconds = list(_here(_Job(**made_by), {batch: batch}, stored, 1, log.append))
+            seconds = list(_here(_Job(**made_by), {batch: batch}, stored, [""], log.append))
         except Verdict as verdict:
             return _Done("".join(log), verdict=verdict)
         return _Done("".join(log), seconds, stored.contents())
 
 
 def _run(
-    stop: threading.Event, server: Server, run: int, seed: int, stored: RunStore
+    stop: threading.Event, server: Servers, run: int, seed: int, stored: RunStore
 ) -> RunResult | Verdict | None:
     """One run, stored at once if it succeeded; a failed one is not stored and stops the rest."""
     if stop.is_set():

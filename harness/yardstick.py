@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy.stats import t as student
 
 from harness import store
 from harness.competition import Limits
+from harness.device import device
 from harness.reference import plain_loop
 from harness.reference.pools import Reference
 from harness.reference.training import MEASURED_SECONDS, as_plain
@@ -23,27 +24,54 @@ from harness.runs import Runs
 from harness.submission import Submission, Verdict
 
 TURNS = 8  # of runs and of retrainings; fewer if there are few runs
+LONGER = 3  # times as many epochs has the longer of two
 RUNS = 3  # retrainings one after another, at least: one second on a busy machine says little
 
 
-def yardstick(reference: Reference) -> tuple[Submission, float]:
-    """A submission that trains on the retain set by the competition's recipe, for about a second.
+def yardsticks(reference: Reference) -> dict[int, Submission]:
+    """Submissions that train on the retain set by the competition's recipe, by their epochs.
 
-    Returns
-    -------
-    submission : Submission
-    factor : float
-        The seconds of one retraining over those of one of its runs.
+    The first takes about a second. On a GPU there is a longer one, because CUDA's start takes a run
+    as long as an epoch does.
     """
     recipe = reference.competition.training
     epochs = min(
         recipe.epochs, math.ceil(recipe.epochs * MEASURED_SECONDS / reference.retrain_seconds)
     )
+    lengths = {epochs}
+    if device().type == "cuda":
+        lengths.add(min(recipe.epochs, LONGER * epochs))
+    return {length: _loop(reference, length) for length in sorted(lengths)}
+
+
+def _loop(reference: Reference, epochs: int) -> Submission:
     path = Path(plain_loop.__file__)
-    own = as_plain(recipe, torch.from_numpy(reference.data.retain["label"]), epochs)
+    labels = torch.from_numpy(reference.data.retain["label"])
+    own = as_plain(reference.competition.training, labels, epochs)
     source = path.read_bytes() + f"\nRECIPE = {own!r}\n".encode()
-    digest = hashlib.sha256(source).hexdigest()
-    return Submission("retraining", path, source, digest, ()), recipe.epochs / epochs
+    return Submission("retraining", path, source, hashlib.sha256(source).hexdigest(), ())
+
+
+def retraining(epochs: int, spent: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Seconds of whole retrainings, from those of runs of one length or of two.
+
+    Parameters
+    ----------
+    epochs : int
+        Of a retraining.
+    spent : mapping of int to ndarray [m]
+        By its epochs, the seconds of a run. With two lengths, what a run takes before its first
+        epoch counts once, and not once for each epoch.
+
+    Returns
+    -------
+    ndarray [m]
+        Empty if `spent` is.
+    """
+    if not spent:
+        return np.array([])
+    (short, least), (long, most) = [(0, np.array(0.0)), *sorted(spent.items())][-2:]
+    return np.maximum(least + (epochs - short) * (most - least) / (long - short), most)
 
 
 def in_turn(
@@ -80,14 +108,15 @@ def in_turn(
     path = folder / "retrainings.json"
     ends = _ends(reference.competition.evaluation.runs, at_once)
     each = at_once * math.ceil(RUNS / len(ends))
-    loop, factor = yardstick(reference)
+    epochs, loops = reference.competition.training.epochs, yardsticks(reference)
     for end in ends:
         runs = run(count=end, of=ends[-1])
         kept = json.loads(path.read_text()) if path.exists() else {}
         # Beside more runs it was measured already, when there were to be more of them.
         done = str(end) in kept or any(int(other) > end for other in kept)
         if not done and [] not in kept.values():
-            kept[str(end)] = [factor * s for s in _seconds(perform, loop, reference, each)]
+            spent = _seconds(perform, loops, reference, each)
+            kept[str(end)] = retraining(epochs, spent).tolist()
             store.write(path, json.dumps(kept))
     beside = [end for end in kept if int(end) <= ends[-1]] or list(kept)
     measured = [np.array(kept[end]) for end in beside]
@@ -140,19 +169,22 @@ def _ends(count: int, at_once: int) -> list[int]:
 
 
 def _seconds(
-    perform: Callable[..., Runs], loop: Submission, reference: Reference, count: int
-) -> list[float]:
-    """The seconds of so many runs of the loop, or none if it breaks the limits."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            runs = perform(
-                loop,
-                limits=reference.competition.evaluation.limits,
-                count=count,
-                folder=Path(folder),
-                key=loop.name.encode(),
-                progress=False,
-            )
-        except Verdict:
-            return []
-        return runs.seconds.tolist()
+    perform: Callable[..., Runs], loops: Mapping[int, Submission], reference: Reference, count: int
+) -> dict[int, np.ndarray]:
+    """The seconds of so many runs of each loop, until one breaks the limits of a run."""
+    spent: dict[int, np.ndarray] = {}
+    for epochs, loop in loops.items():
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                runs = perform(
+                    loop,
+                    limits=reference.competition.evaluation.limits,
+                    count=count,
+                    folder=Path(folder),
+                    key=loop.name.encode(),
+                    progress=False,
+                )
+            except Verdict:
+                break
+        spent[epochs] = runs.seconds
+    return spent

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.__main__ import main
-from harness.yardstick import yardstick
+from harness.yardstick import yardsticks
 
 NOISE = """
 import torch
@@ -60,10 +60,10 @@ def test_what_takes_as_long_as_retraining_is_warned_of(check):
 
 def test_a_retraining_that_breaks_the_limits_is_not_the_files_fault(check, monkeypatch):
     def breaking(reference):
-        loop, factor = yardstick(reference)
-        return replace(loop, source=b"def unlearning(*_): raise MemoryError"), factor
+        source = b"def unlearning(*_): raise MemoryError"
+        return {n: replace(loop, source=source) for n, loop in yardsticks(reference).items()}
 
-    monkeypatch.setattr("harness.check.yardstick", breaking)
+    monkeypatch.setattr("harness.check.yardsticks", breaking)
     code, said = check(NOISE)
     assert code == 0
     assert "would be accepted" in said

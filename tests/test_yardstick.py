@@ -1,8 +1,10 @@
 """Retrainings by the competition's recipe, in turn with a submission's runs, and never fatal."""
 
 import json
+import tempfile
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from harness.reference.training import as_plain
 from harness.runs import Runs, perform
 from harness.sandbox.host import Zygote
 from harness.submission import Verdict
-from harness.yardstick import fraction_low, in_turn, refuse_slow, yardstick
+from harness.yardstick import fraction_low, in_turn, refuse_slow, retraining, yardsticks
 from tests.small import small_competition
 
 RUNS = 32  # of the small competition: two turns of 16, with two retrainings each for one worker
@@ -37,11 +39,42 @@ def with_training(reference, **changes):
 def test_the_loop_trains_for_about_a_second_and_counts_for_a_whole_retraining(
     setting, seconds, epochs
 ):
-    loop, factor = yardstick(replace(setting[0], retrain_seconds=seconds))
+    ((length, loop),) = yardsticks(replace(setting[0], retrain_seconds=seconds)).items()
     said: dict = {}
     exec(loop.source, said)
-    assert said["RECIPE"]["epochs"] == epochs
-    assert factor == 3 / epochs
+    assert said["RECIPE"]["epochs"] == length == epochs
+    assert retraining(3, {length: np.array([1.0, 2.0])}) == pytest.approx([3 / epochs, 6 / epochs])
+
+
+def test_on_a_gpu_a_longer_loop_tells_what_starting_takes(setting, monkeypatch):
+    monkeypatch.setattr("harness.yardstick.device", lambda: torch.device("cuda"))
+    assert list(yardsticks(replace(setting[0], retrain_seconds=0.5))) == [3]
+    loops = yardsticks(replace(setting[0], retrain_seconds=30.0))
+    assert list(loops) == [1, 3]
+    assert len({loop.source for loop in loops.values()}) == 2
+    # 2 seconds to start and 1 an epoch: 32 for 30 epochs, not 90.
+    assert retraining(30, {1: np.array([3.0]), 3: np.array([5.0])}) == pytest.approx([32.0])
+    # A short run that was held up says nothing of a whole one, except that it is no quicker.
+    assert retraining(30, {1: np.array([6.0]), 3: np.array([5.0])}) == pytest.approx([5.0])
+    assert retraining(30, {}).size == 0
+
+
+def test_a_longer_loop_that_breaks_the_limits_leaves_the_shorter_one(setting, monkeypatch):
+    reference, run = setting
+    loops = yardsticks(reference)
+    ((length, loop),) = loops.items()
+    broken = replace(loop, source=b"def unlearning(*_): raise MemoryError")
+    monkeypatch.setattr("harness.yardstick.yardsticks", lambda _: {length: loop, 9: broken})
+    measured = []
+
+    def counted(*args, **kwargs) -> Runs:
+        measured.append(run(*args, **kwargs))
+        return measured[-1]
+
+    with tempfile.TemporaryDirectory() as folder:
+        _, seconds = in_turn(lambda count, of: None, counted, reference, 1, Path(folder))  # type: ignore[arg-type]
+    whole = 3 / length * np.concatenate([made.seconds for made in measured])
+    np.testing.assert_allclose(seconds, whole)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
@@ -89,7 +122,7 @@ def test_runs_and_retrainings_take_turns_and_are_done_once(setting, tmp_path):
     def until(count: int, of: int) -> Runs:
         order.append(count)
         return run(
-            yardstick(reference)[0],  # as good a submission as any
+            next(iter(yardsticks(reference).values())),  # as good a submission as any
             limits=reference.competition.evaluation.limits,
             count=count,
             folder=tmp_path,
@@ -106,8 +139,9 @@ def test_runs_and_retrainings_take_turns_and_are_done_once(setting, tmp_path):
     runs, seconds = in_turn(until, counted, reference, 1, tmp_path)
     assert order == [16, "retraining", 32, "retraining"]
     assert len(runs.seconds) == RUNS
-    factor = yardstick(reference)[1]
-    assert seconds.tolist() == [factor * s for made in pools for s in made.seconds]
+    factor = 3 / next(iter(yardsticks(reference)))
+    measured = np.concatenate([made.seconds for made in pools])
+    np.testing.assert_allclose(seconds, factor * measured)
     assert len(seconds) == 4
     # They have really trained: they differ from the original, and from each other.
     logits = [reference.original.forget_logits[0], *pools[0].pool.forget_logits]

@@ -15,7 +15,7 @@ from harness import data as datasets
 from harness import store
 from harness.competition import Competition, CompetitionError, Model, Training
 from harness.data import Columns, Data
-from harness.device import alone, as_many_as_fit
+from harness.device import alone, as_many_as_fit, let_go
 from harness.epsilon import METRIC_VERSION
 from harness.epsilon.attackers import panel
 from harness.outputs import Observer
@@ -260,6 +260,7 @@ def _train_missing(
                 inputs.put("original", weights)
             pools.put(_name(task), pool.arrays(), **facts)
             bar.finish(len(pool))
+    let_go()
 
 
 def train_task(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,18 +21,19 @@ def unlearning(net, retain, forget, val):
     print(json.dumps({"cuda": torch.cuda.is_available(), "sys": os.listdir("/sys"),
         "devices": os.listdir("/sys/devices"), "class": os.path.exists("/sys/class")}))
 """
-# Two runs, as a host does them, and what came of each.
+# Two runs on two GPUs, as a host does them, and what came of each.
 HOST = f"""
 import json, sys
 from pathlib import Path
 from harness.competition import Limits
-from harness.sandbox.host import SandboxError, Server, Zygote
+from harness.sandbox.host import SandboxError, Server, Servers, Zygote
 from harness.submission import Submission, Verdict
 submission = Submission("mine", Path("mine.py"), {LOOK.encode()!r}, "", {sorted(MODULES)!r})
 limits = Limits(**json.loads(sys.argv[2]))
 came = []
 with Zygote(Path(sys.argv[1]), require=sys.argv[4]) as zygote:
-    with Server(submission, zygote, limits, device=sys.argv[3]) as server:
+    own = submission, zygote, limits
+    with Servers(lambda gpu: Server(*own, device=sys.argv[3], gpu=gpu), ["0", "GPU-1"]) as server:
         before = Path("/dev/nvidiactl").read_text()
         for seed in (1, 2):
             try:
@@ -41,6 +43,21 @@ with Zygote(Path(sys.argv[1]), require=sys.argv[4]) as zygote:
             except SandboxError as error:
                 came.append(["fault", str(error)])
 print(json.dumps([zygote.isolation.level, before, Path("/dev/nvidiactl").read_text(), came]))
+"""
+DEVICE = """
+import os, torch
+from harness.competition import CompetitionError
+from harness.device import device
+for name in (None, ""):
+    if os.fork() == 0:
+        if name is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = name
+        try:
+            print(device(), flush=True)
+        except CompetitionError as error:
+            print(error, flush=True)
+        os._exit(0)
+    os.wait()
 """
 BACKWARD = """
 import torch
@@ -100,7 +117,8 @@ def test_cuda_starts_once_in_each_run_and_never_before(
     _, before, log, came = host(stubs, inputs, "cuda", level)
     assert before == ""
     # "0": its first steps, an anonymous file and a thread's name, are allowed.
-    assert [line.split()[:2] for line in log.splitlines()] == [["cuInit", "0"]] * len(came)
+    starts = [line.split(" NSpid")[0] for line in log.splitlines()]
+    assert starts == ["cuInit 0 on 0", "cuInit 0 on GPU-1"]
     # The stub can do no more than start. Whatever ails a driver, no submission is to blame.
     assert [kind for kind, _ in came] == ["fault", "fault"]
     assert all("cuda cannot be used in the sandbox" in text for _, text in came)
@@ -111,6 +129,38 @@ def test_a_driver_that_fails_is_the_hosts_fault_and_is_quoted(stubs: Path, input
     assert [line.split()[:2] for line in log.splitlines()] == [["cuInit", "100"]] * 2
     assert [kind for kind, _ in came] == ["fault", "fault"]
     assert "No CUDA GPUs are available" in came[0][1] or "no CUDA-capable device" in came[0][1]
+
+
+def test_without_nvml_and_with_a_part_of_a_gpu_cuda_starts_no_earlier(
+    stubs: Path, inputs: Path, tmp_path: Path
+) -> None:
+    shutil.copy(stubs / "libcuda.so.1", tmp_path)
+    tmp_path.chmod(0o755)
+    chosen = {"CUDA_VISIBLE_DEVICES": "MIG-1", "SHUT": "1"}
+    _, before, log, came = host(tmp_path, inputs, "cuda", "full", **chosen)
+    assert before == ""
+    assert len(log.splitlines()) == len(came)
+    assert came[0][0] == "fault"
+    assert "runs may not open /dev/nvidia0 (chmod a+rw)" in came[0][1]
+
+
+def test_in_nvidias_containers_the_host_is_told_what_to_unmount(stubs: Path) -> None:
+    code = "from harness.sandbox.host import isolation_level; print(*isolation_level())"
+    done = on_a_machine_with_a_gpu(stubs, code, COVERED="1")
+    assert not done.stdout.startswith("full")
+    assert "as root, umount -R /proc/driver/nvidia" in done.stdout
+
+
+@pytest.mark.parametrize("driver", ["broken", "none"])
+def test_a_gpu_that_the_host_cannot_use_is_no_silent_cpu(stubs: Path, driver: str) -> None:
+    where = stubs if driver == "broken" else stubs.parent
+    as_a_host = {"PYTORCH_NVML_BASED_CUDA_CHECK": "0", "BROKEN": "1"}
+    done = on_a_machine_with_a_gpu(where, DEVICE, **as_a_host)
+    unset, empty = done.stdout.splitlines()
+    reason = "no CUDA-capable device|No CUDA GPUs" if driver == "broken" else "no NVIDIA driver"
+    assert re.match(f"there is an NVIDIA GPU, but torch cannot use it: .*({reason})", unset)
+    assert "set CUDA_VISIBLE_DEVICES= to work on the CPU" in unset
+    assert empty == "cpu"
 
 
 def test_nodes_without_a_driver_are_no_silent_cpu(inputs: Path, stubs: Path) -> None:

@@ -11,6 +11,9 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from harness import exhaustion
+from harness.sandbox.walls.policy import GPU_REFUSED, GPU_TAKEN
+
 _HINTS = {
     errno.ENOSPC: "The scratch directory is full; its size is limited.",
     errno.EFBIG: "The scratch directory is full; its size is limited.",
@@ -19,8 +22,12 @@ _HINTS = {
     "when it runs. Put what it needs into it, and write to the working directory only.",
     errno.EROFS: "Only the working directory and /tmp can be written to.",
 }
-_NO_GPU = "There is no GPU here; `next(net.parameters()).device` is the device to use."
+_NO_GPU = (
+    "There is no GPU here: write `.to(next(net.parameters()).device)` instead of `.cuda()` or "
+    "`.to('cuda')`, and it runs with one and without."
+)
 _SIGNS = {  # in what Python shows of an error and its causes
+    "No CUDA GPUs are available": _NO_GPU,
     "Found no NVIDIA driver": _NO_GPU,
     "not compiled with CUDA enabled": _NO_GPU,
     "CUDA device but torch.cuda.is_available() is False": _NO_GPU,
@@ -46,7 +53,9 @@ def describe(error: BaseException, filename: str) -> tuple[str, str]:
                 "Give every argument a default, or write the values into the file."
             )
         return "crashed", f"{shown}\n{why}"
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+    if exhaustion.of_gpu(error):
+        return "out_of_memory", f"{GPU_TAKEN if _others_took() else GPU_REFUSED}.\n{shown}"
+    if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     ):
         return "out_of_memory", f"an allocation was refused.\n{shown}"
@@ -62,6 +71,18 @@ def describe(error: BaseException, filename: str) -> tuple[str, str]:
             f"of the relative import.\n{shown}"
         )
     return "crashed", f"{shown}\n{_hint(error, shown)}".strip()
+
+
+def _others_took() -> bool:
+    """Whether the GPU has less left for this run than it was promised."""
+    if not torch.cuda.is_initialized():
+        return False
+    try:
+        free, total = torch.cuda.mem_get_info()
+        share = torch.cuda.get_per_process_memory_fraction() * total
+        return free < share - torch.cuda.memory_reserved()
+    except RuntimeError:  # the GPU says nothing any more
+        return False
 
 
 def _hint(error: BaseException, shown: str) -> str:

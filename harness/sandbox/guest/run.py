@@ -128,6 +128,8 @@ def _ready(start: Start, job: dict[str, Any], order: Order) -> tuple[nn.Module, 
     try:
         net = start.net
         if job["device"] == "cuda":
+            if job["gpu"]:
+                os.environ["CUDA_VISIBLE_DEVICES"] = job["gpu"]
             total_mb = torch.cuda.mem_get_info()[1] >> 20
             share = job["limits"]["gpu_memory_mb"] / total_mb
             torch.cuda.set_per_process_memory_fraction(min(1.0, share))
@@ -141,7 +143,10 @@ def _ready(start: Start, job: dict[str, Any], order: Order) -> tuple[nn.Module, 
         gc.enable()
         gc.collect()  # its counts would tell how many runs were forked before
     except BaseException as error:
-        what = f"{job['device']} cannot be used in the sandbox: {type(error).__name__}: {error}"
+        shut = gpu.shut() if job["device"] == "cuda" else ""
+        what = (
+            f"{job['device']} cannot be used in the sandbox{shut}: {type(error).__name__}: {error}"
+        )
         os.write(order.tell, what[:1000].encode())
         os._exit(1)
     os.write(order.tell, READY)

@@ -4,6 +4,15 @@ from harness.sandbox.host.errors import SandboxError
 from harness.sandbox.host.levels import isolation_level
 from harness.sandbox.host.process import Process
 from harness.sandbox.host.server import RunResult, Server
+from harness.sandbox.host.servers import Servers
 from harness.sandbox.host.zygote import Zygote
 
-__all__ = ["Process", "RunResult", "SandboxError", "Server", "Zygote", "isolation_level"]
+__all__ = [
+    "Process",
+    "RunResult",
+    "SandboxError",
+    "Server",
+    "Servers",
+    "Zygote",
+    "isolation_level",
+]

@@ -71,6 +71,8 @@ def reported(content: bytes) -> Verdict:
         return Verdict("sandbox_violation", "a forged error report")
     if status not in VERDICTS or not isinstance(message, str):
         return Verdict("sandbox_violation", "a forged error report")
+    if message.startswith(policy.GPU_TAKEN):
+        return Unexplained(status, message)
     return Verdict(status, message)
 
 

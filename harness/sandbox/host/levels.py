@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.competition import LEVELS
 from harness.sandbox.host.errors import SandboxError
-from harness.sandbox.walls import BACKENDS, Walls, files, policy
+from harness.sandbox.walls import BACKENDS, Walls, files, gpu, policy
 
 VARIABLE = "UNLEARNING_ISOLATION"
 
@@ -182,6 +182,11 @@ def _remedy() -> str:
     """What usually forbids namespaces, as far as it can be seen."""
     if _setting("kernel/apparmor_restrict_unprivileged_userns") == "1" and os.geteuid():
         return "; AppArmor forbids it: sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+    if gpu.covered():
+        return (
+            "; NVIDIA's container toolkit mounts over /proc/driver/nvidia, and the kernel then "
+            "gives no run a /proc of its own: as root, umount -R /proc/driver/nvidia"
+        )
     if _setting("kernel/unprivileged_userns_clone") == "0":
         return "; the kernel forbids it: sysctl kernel.unprivileged_userns_clone=1"
     if _setting("user/max_user_namespaces") == "0":

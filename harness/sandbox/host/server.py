@@ -74,6 +74,8 @@ class Server:
         A folder with this submission's own `policy.OWN_INPUTS`; the zygote's if None.
     device : {"cpu", "cuda"}
         Where a run finds its model. If that cannot be had, it is the host's fault.
+    gpu : str
+        Which one, as CUDA_VISIBLE_DEVICES names it; the host's first if empty.
 
     Attributes
     ----------
@@ -98,6 +100,7 @@ class Server:
         *,
         inputs: Path | None = None,
         device: str = "cpu",
+        gpu: str = "",
     ) -> None:
         self.level, self.missing = zygote.isolation.level, zygote.isolation.missing
         self._zygote = zygote
@@ -113,6 +116,7 @@ class Server:
         setup = {
             "limits": asdict(limits),
             "device": device,
+            "gpu": gpu,
             "name": submission.name,
             "source": submission.source.decode("utf-8"),
             "imports": submission.imports,
@@ -229,6 +233,8 @@ class Server:
             message = verdict.message
             if verdict.status == "out_of_memory":
                 limit = f"the limit is {self._limits.memory_mb} MiB, the peak seen {peak:.0f} MiB"
+                if message.startswith(policy.GPU_REFUSED):
+                    limit = f"a run may have {self._limits.gpu_memory_mb} MiB of the GPU's"
                 message = f"out of memory ({limit}): {message}"
             raise type(verdict)(verdict.status, message, printed) from None
 

@@ -19,6 +19,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 _PROGRAM = (
     "__init__.py",
     "batches.py",
+    "exhaustion.py",
     "models.py",
     "sandbox/__init__.py",
     "sandbox/guest/*.py",

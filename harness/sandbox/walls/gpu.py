@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import os
 from pathlib import Path
 
 _LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
@@ -16,6 +17,19 @@ _SYS = ("/sys/bus/pci", "/sys/devices/pci*", "/sys/devices/system", "/sys/module
 def devices() -> list[str]:
     """Device nodes of NVIDIA GPUs; not one path is there on a machine without."""
     return sorted(str(path) for path in Path("/dev").glob("nvidia*"))
+
+
+def shut() -> str:
+    """Which device nodes this user may not open, and what to do; empty if there are none."""
+    nodes = [path for path in devices() if not Path(path).is_dir()]
+    closed = [path for path in nodes if not os.access(path, os.R_OK | os.W_OK)]
+    return f"runs may not open {', '.join(closed)} (chmod a+rw); " if closed else ""
+
+
+def covered() -> bool:
+    """Whether a container's toolkit has mounted over the driver's part of /proc."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split()[4].startswith("/proc/driver/nvidia") for line in mounts)
 
 
 def system() -> list[str]:

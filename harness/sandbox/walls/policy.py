@@ -108,6 +108,9 @@ FILES = 1 << 14  # in each of /tmp and /dev/shm
 WATCH_SECONDS = 0.1  # between two looks at a run's memory
 ORPHANS_SECONDS = 10.0  # to end what a run has left
 HIDDEN_MB = 64  # of the machine's shared memory that may come from elsewhere
+# What a run says of itself when it is short of the GPU's memory; and if others have taken that.
+GPU_REFUSED = "the GPU refused an allocation"
+GPU_TAKEN = f"{GPU_REFUSED}, though it had less than its share"
 REPORT_BYTES = 64 << 10  # of an error's message
 HEADER_BYTES = 4 << 20  # of a result's safetensors header
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -22,7 +23,9 @@ static int note(const char *what, int result) {
         char *found = strstr(status, "NSpid:");
         if (found) sscanf(found, "NSpid: %63[^\n]", spaces);
     }
-    int length = snprintf(line, sizeof line, "%s %d NSpid %s\n", what, result, spaces);
+    const char *gpu = getenv("CUDA_VISIBLE_DEVICES");
+    int length = snprintf(line, sizeof line, "%s %d on %s NSpid %s\n", what, result,
+                          gpu ? gpu : "any", spaces);
     if (write(control, line, length) != length) return OPERATING_SYSTEM;
     return result;
 }
