@@ -36,6 +36,7 @@ ALLOWED = {
     "harness.models": set(),
     "harness.batches": set(),
     "harness.fused": set(),
+    "harness.trimming": set(),
     "harness.notebook": set(),
     "harness.extraction": {"harness.notebook"},
     "harness.parsing": {"harness.extraction"},
@@ -77,6 +78,7 @@ ALLOWED = {
         "harness.repair.competition",
         "harness.scoring",
         "harness.sources",
+        "harness.trimming",
     },
     "harness.yardstick": {
         "harness.run_store",

@@ -132,7 +132,8 @@ def _probabilities(
 
     def work(members: Sequence[int]) -> Tensor:
         rows = torch.from_numpy(halves[members]).T.contiguous()
-        group = train(model, recipe, x, y, [drawn[i] for i in members], rows, report)
+        own = [drawn[i] for i in members]
+        group = train(model, recipe, x, y, own, rows, report, whole=False)
         logits = forward_all(group, x).cpu().double()
         targets = y[:, None].expand(-1, len(members))
         return torch.exp(-cross_entropy(logits.movedim(-1, 1), targets, reduction="none")).T

@@ -273,7 +273,9 @@ def train_task(
     observer = Observer(model, data)
 
     def work(own: Sequence[int]) -> tuple[dict[str, np.ndarray], Pool]:
-        group = train(model, recipe, images, labels, own, report=report)
+        # Of the original the weights are needed, of the others what they answer.
+        whole = task[0] == ORIGINAL
+        group = train(model, recipe, images, labels, own, report=report, whole=whole)
         weights = {name: tensor.cpu().numpy() for name, tensor in group.states()[0].items()}
         return weights, observer.fused(group)
 

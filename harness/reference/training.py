@@ -6,12 +6,11 @@ import statistics
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from harness import models
@@ -19,8 +18,11 @@ from harness.batches import Split, loader
 from harness.competition import Model, Training
 from harness.data import Columns
 from harness.device import device
-from harness.fused import Fused, Separate, together
-from harness.reference import plain_loop
+from harness.fused import Fused, Separate
+from harness.reference import choice, plain_loop
+from harness.reference.choice import quickest, ways
+from harness.reference.steps import Examples, Steps, settings_of
+from harness.trimming import trimmed
 from harness.workers import SILENT, Hear, Report, Workers
 
 AT_ONCE = 32  # models in one fused network
@@ -111,12 +113,15 @@ def train(
     seeds: Sequence[int],
     rows: Tensor | None = None,
     report: Report = SILENT,
+    *,
+    whole: bool = True,
 ) -> Fused | Separate:
     """Train one model per seed, each with its own initialisation and batch order.
 
     Apart from rounding, a model's weights depend on its seed alone: neither its gradient nor its
-    update mixes with another's. All are trained at once if the architecture can be fused, otherwise
-    one after another.
+    update mixes with another's. On the CPU all are trained at once if the architecture can be
+    fused, otherwise one after another; on a GPU in the quickest of several ways. There, what layers
+    like dropout draw depends on all seeds.
 
     Parameters
     ----------
@@ -131,6 +136,9 @@ def train(
         The examples that each model is trained on, a column each, in order; all if None.
     report : Report
         Receives how many more models are trained; models in training count by their steps.
+    whole : bool
+        Whether the models keep weights that no image of this size can meet. Without them they
+        answer alike, take less work, and have smaller states.
 
     Returns
     -------
@@ -138,22 +146,24 @@ def train(
         The trained models, in evaluation mode, on the GPU if there is one.
     """
     members = [initialise(model, seed) for seed in seeds]
-    states = [member.state_dict() for member in members]
-    kind = together(members[0], images[0])
-    labels = labels.view(len(images), -1).expand(-1, len(seeds))
-    if rows is None:
-        rows = torch.arange(len(images))[:, None].expand(-1, len(seeds))
-    if kind is Fused:
-        group = Fused(members[0], states)
-        return _train(group, recipe, images, labels, seeds, rows, report).eval()
-    trained = []
-    for i, (member, state, seed) in enumerate(zip(members, states, seeds, strict=True)):
-        own = labels[:, [i]], [seed], rows[:, [i]]
+    if not whole:
+        members = trimmed(members, images[0])
+    examples, rows = _arranged(recipe, images, labels, len(seeds), rows)
+    found = ways(members, recipe, examples, _total(recipe, rows))
+    if found:
+        way = quickest(found, _key(model, recipe, images, seeds, whole), _first(recipe, rows))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeds[0])
+            return _train(found[way](), rows, seeds, report).eval()
+    trained: list[dict[str, Tensor]] = []
+    for i, (member, seed) in enumerate(zip(members, seeds, strict=True)):
+        own = Examples(examples.images, examples.labels[:, [i]], examples.weights[:, [i]])
+        alone = Separate(member, [member.state_dict()])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # for layers that draw random numbers, such as dropout
-            alone = _train(Separate(member, [state]), recipe, images, *own, report)
-        trained += alone.states()
-    return Separate(members[0], trained).eval().to(device())
+            steps = Steps(alone, recipe, own, _total(recipe, rows))
+            trained += _train(steps, rows[:, [i]], [seed], report).states()
+    return Separate(members[0], trained).eval()
 
 
 def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
@@ -182,66 +192,61 @@ def plain_seconds(model: Model, recipe: Training, retain: Columns) -> float:
 def step_seconds(model: Model, recipe: Training, columns: Columns, models: int) -> float:
     """Seconds of one step of one model when so many train together, after warming up."""
     images, labels = torch.from_numpy(columns["image"]), torch.from_numpy(columns["label"])
+    if device().type == "cuda":
+        members = trimmed([initialise(model, seed) for seed in range(models)], images[0])
+        examples, rows = _arranged(recipe, images, labels, models, None)
+        found, first = ways(members, recipe, examples, len(rows)), _first(recipe, rows)
+        way = quickest(found, _key(model, recipe, images, range(models), False), first)
+        return choice.step_seconds(found[way](), first) / models
     for _ in range(2):
         start = time.perf_counter()
-        train(model, replace(recipe, epochs=1), images, labels, range(models))
+        train(model, replace(recipe, epochs=1), images, labels, range(models), whole=False)
     steps = -(-len(images) // recipe.batch_size)
     return (time.perf_counter() - start) / steps / models
 
 
-_Group = TypeVar("_Group", Fused, Separate)
-
-
-def _train(
-    group: _Group,
-    recipe: Training,
-    images: Tensor,
-    labels: Tensor,
-    seeds: Sequence[int],
-    rows: Tensor,
-    report: Report,
-) -> _Group:
-    """Train all models of a group at once, with `labels` [n, M] and `rows` [k, M]."""
-    group.train().to(device())
-    optimizer = optimizer_of(recipe, group)
-    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    batches = -(-len(rows) // recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * batches)
+def _arranged(
+    recipe: Training, images: Tensor, labels: Tensor, models: int, rows: Tensor | None
+) -> tuple[Examples, Tensor]:
+    """The examples on the device, with labels and weights [n, M], and the rows [k, M]."""
+    labels = labels.view(len(images), -1).expand(-1, models)
+    if rows is None:
+        rows = torch.arange(len(images))[:, None].expand(-1, models)
     weights = torch.ones(labels.shape)
     if recipe.class_weighted:
         pairs = zip(labels.unbind(1), rows.unbind(1), strict=True)
         weights = torch.stack([_weights(own, chosen) for own, chosen in pairs], dim=1)
-    images, labels, weights = (t.to(device()) for t in (images, labels, weights))
-    reduced = torch.autocast(device().type, torch.bfloat16, enabled=recipe.bfloat16)
+    return Examples(*(tensor.to(device()) for tensor in (images, labels, weights))), rows
+
+
+def _total(recipe: Training, rows: Tensor) -> int:
+    return recipe.epochs * -(-len(rows) // recipe.batch_size)
+
+
+def _first(recipe: Training, rows: Tensor) -> Tensor:
+    return rows[: recipe.batch_size].to(device())
+
+
+def _key(model: Model, recipe: Training, images: Tensor, seeds: Sequence[int], whole: bool) -> str:
+    """What the quickest way depends on."""
+    return repr((model, replace(recipe, epochs=1), images.shape[1:], len(seeds), whole))
+
+
+def _train(steps: Steps, rows: Tensor, seeds: Sequence[int], report: Report) -> Fused | Separate:
+    """Train all models of a group at once, on `rows` [k, M]."""
+    recipe = steps.recipe
+    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     for _ in range(recipe.epochs):
         order = torch.stack([torch.randperm(len(rows), generator=g) for g in orders], dim=1)
         for batch in rows.gather(0, order).to(device()).split(recipe.batch_size):  # [B, M]
-            with reduced:
-                logits = group(images[batch])
-            targets = labels.gather(0, batch)
-            losses = cross_entropy(
-                logits.flatten(0, 1).to(weights.dtype), targets.flatten(), reduction="none"
-            ).view_as(batch)
-            share = weights.gather(0, batch)
-            # The sum of the models' mean losses: its gradient is each model's own.
-            means = (share * losses).sum(0) / share.sum(0)
-            optimizer.zero_grad()
-            means.sum().backward()
-            optimizer.step()
-            schedule.step()
-            report(len(seeds) / schedule.T_max)
-    return group
-
-
-def optimizer_of(recipe: Training, group: torch.nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimizer."""
-    name, settings = _optimizer(recipe)
-    return getattr(torch.optim, name)(group.parameters(), **settings, fused=True)
+            steps(batch)
+            report(len(seeds) / _total(recipe, rows))
+    return steps.group
 
 
 def as_plain(recipe: Training, labels: Tensor, epochs: int) -> dict[str, Any]:
     """The recipe for a training set with these labels [n], as `plain_loop.train` takes it."""
-    name, settings = _optimizer(recipe)
+    name, settings = settings_of(recipe)
     counts = labels.bincount().clamp(min=1)
     weights = (len(labels) / (len(counts) * counts)).tolist() if recipe.class_weighted else None
     return {
@@ -251,13 +256,6 @@ def as_plain(recipe: Training, labels: Tensor, epochs: int) -> dict[str, Any]:
         "bfloat16": recipe.bfloat16,
         "epochs": epochs,
     }
-
-
-def _optimizer(recipe: Training) -> tuple[str, dict[str, float]]:
-    """The name of the recipe's optimizer in `torch.optim`, and its settings."""
-    name = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"}[recipe.optimizer]
-    momentum = {"momentum": 0.9} if name == "SGD" else {}
-    return name, {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay} | momentum
 
 
 def _weights(labels: Tensor, rows: Tensor) -> Tensor:
