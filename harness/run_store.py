@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class RunStore(Store):
     def __init__(self, folder: Path, *, keep_weights: bool = False) -> None:
         super().__init__(folder)
         self.keep_weights = keep_weights
+        self._fresh: dict[int, Mapping[str, np.ndarray]] = {}  # of runs that wait for outputs
 
     def put_run(self, run: int, result: RunResult, isolation: str) -> None:
         """Keep a run's weights and facts about it."""
@@ -40,6 +42,8 @@ class RunStore(Store):
             memory=result.memory,
             device=result.device,
         )
+        if len(self._fresh) < 2 * TOGETHER:  # no more than memory surely holds
+            self._fresh[run] = result.weights
 
     def run_facts(self, run: int) -> dict[str, Any]:
         """The facts about a run."""
@@ -80,7 +84,9 @@ class RunStore(Store):
         arrays = self.get(_batch_name(batch))
         return None if arrays is None else Pool(**arrays)
 
-    def _weights(self, run: int) -> dict[str, np.ndarray]:
+    def _weights(self, run: int) -> Mapping[str, np.ndarray]:
+        if (fresh := self._fresh.pop(run, None)) is not None:
+            return fresh
         weights = self.get(_name(run))
         if weights is None:
             raise StoreError(f"{self.folder}: the weights of run {run} were damaged; start again")

@@ -62,10 +62,10 @@ def check_end(report: Mapping[str, Any], seconds: float) -> None:
         raise Verdict("crashed", f"its process ended itself with exit status {code}.")
 
 
-def reported(content: bytes) -> Verdict:
+def reported(content: bytes | memoryview) -> Verdict:
     """The verdict that a run reported of itself; it can say nothing of others."""
     try:
-        report = json.loads(content[: policy.REPORT_BYTES])
+        report = json.loads(bytes(content[: policy.REPORT_BYTES]))
         status, message = report["status"], report["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return Verdict("sandbox_violation", "a forged error report")

@@ -191,7 +191,7 @@ class Server:
                 )
             )
             drain([result, output], status, self._limits.seconds + _GRACE)
-            return self._judge(bytes(result.data), output, bytes(status.data))
+            return self._judge(memoryview(result.data), output, bytes(status.data))
 
     def close(self) -> None:
         """End the submission's server and everything that it started."""
@@ -214,7 +214,7 @@ class Server:
             return True
         return False
 
-    def _judge(self, result: bytes, output: Stream, status: bytes) -> RunResult:
+    def _judge(self, result: memoryview, output: Stream, status: bytes) -> RunResult:
         """What came of a run, from the trusted `status` and the untrusted rest."""
         printed = clean(output.text())
         if not status:
@@ -238,8 +238,8 @@ class Server:
                 message = f"out of memory ({limit}): {message}"
             raise type(verdict)(verdict.status, message, printed) from None
 
-    def _read(self, result: bytes) -> dict[str, np.ndarray]:
-        kind, content = result[:1], result[1:]
+    def _read(self, result: memoryview) -> dict[str, np.ndarray]:
+        kind, content = bytes(result[:1]), result[1:]  # which copies nothing: it may be large
         expected = b"S" if self._function == "identify" else b"W"
         if kind == expected:
             try:

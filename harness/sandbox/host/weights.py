@@ -75,7 +75,7 @@ def largest(wanted: dict[str, Entry]) -> int:
     return 8 + HEADER_BYTES + max(entry.end for entry in wanted.values())
 
 
-def parse(stream: bytes, wanted: dict[str, Entry]) -> dict[str, np.ndarray]:
+def parse(stream: bytes | memoryview, wanted: dict[str, Entry]) -> dict[str, np.ndarray]:
     """The weights in a stream.
 
     Raises
@@ -92,7 +92,7 @@ def parse(stream: bytes, wanted: dict[str, Entry]) -> dict[str, np.ndarray]:
     return weights
 
 
-def parse_scores(stream: bytes, count: int) -> np.ndarray:
+def parse_scores(stream: bytes | memoryview, count: int) -> np.ndarray:
     """The scores [count] in a stream, float64.
 
     Raises
@@ -118,7 +118,9 @@ def parse_scores(stream: bytes, count: int) -> np.ndarray:
     return scores
 
 
-def _values(stream: bytes, header: dict[str, Entry], start: int) -> dict[str, np.ndarray]:
+def _values(
+    stream: bytes | memoryview, header: dict[str, Entry], start: int
+) -> dict[str, np.ndarray]:
     size = max(entry.end for entry in header.values())
     if len(stream) != start + size:
         raise Malformed(f"{len(stream) - start} bytes of data instead of {size}")
@@ -130,14 +132,14 @@ def _values(stream: bytes, header: dict[str, Entry], start: int) -> dict[str, np
     return values
 
 
-def _header(stream: bytes) -> tuple[dict[str, Entry], int]:
+def _header(stream: bytes | memoryview) -> tuple[dict[str, Entry], int]:
     if len(stream) < 8:
         raise Malformed("no header")
     (length,) = struct.unpack_from("<Q", stream)
     if length > HEADER_BYTES or 8 + length > len(stream):
         raise Malformed(f"a header of {length} bytes")
     try:
-        content = json.loads(stream[8 : 8 + length], object_pairs_hook=_without_duplicates)
+        content = json.loads(bytes(stream[8 : 8 + length]), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"the header is not JSON: {error}") from None
     if not isinstance(content, dict):
