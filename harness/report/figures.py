@@ -256,12 +256,13 @@ def _histograms(pools: Pools, bins: int) -> tuple[np.ndarray, dict[str, np.ndarr
     drawn = {kind: pools[kind] for kind in ("unlearned", "retrained")}
     both = np.concatenate([pool.ravel() for pool in drawn.values()])
     low, high = np.quantile(both, [_BEYOND, 1 - _BEYOND])
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-    width = edges[1] - edges[0]
-    return edges, {
-        kind: np.histogram(pool.clip(edges[0], edges[-1]), edges)[0] / pool.size / width
+    limits = float(low), float(high) if high > low else float(low) + 1
+    # Equal bins by their number, which numpy counts in a quarter of the time.
+    shares = {
+        kind: np.histogram(pool.clip(*limits), bins, limits, density=True)[0]
         for kind, pool in drawn.items()
     }
+    return np.linspace(*limits, bins + 1), shares
 
 
 def _most(heights: Mapping[str, np.ndarray]) -> float:
