@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from harness.epsilon import confidences
+from harness.epsilon.blocks import blocks
 from harness.epsilon.validation import check_pair
 from harness.pool import Pool
 
@@ -171,8 +172,9 @@ def _same_runs(unlearned: Pool, retrained: Pool, labels: np.ndarray) -> float:
 
 def _log_scales(pool: Pool) -> np.ndarray:
     """Log of the standard deviation of each model's logits around each example's mean."""
-    scales = pool.forget_logits.astype(np.float64).std(axis=2)
-    return np.log(np.maximum(np.median(scales, axis=1), np.finfo(float).tiny))
+    parts = (part.astype(np.float64).std(axis=2) for part in blocks(pool.forget_logits))
+    scales = np.concatenate([np.median(each, axis=1) for each in parts])
+    return np.log(np.maximum(scales, np.finfo(float).tiny))
 
 
 def _scale_gap(unlearned: np.ndarray, retrained: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -231,8 +232,11 @@ def _check_together(pools: Mapping[str, Pool], labels: Arrays) -> None:
             f"second: logits, shape {list(second.forget_logits.shape)}: unlearned has "
             f"{len(ours)} models; pass as many, since scores depend on the number"
         )
-    known = {model.tobytes() for model in reference.forget_logits}
-    if shared := sum(model.tobytes() in known for model in second.forget_logits):
+    known, others = (
+        [sha256(model.tobytes()).digest() for model in pool.forget_logits]
+        for pool in (reference, second)
+    )
+    if shared := sum(model in known for model in others):
         raise ValueError(
             f"second: logits, shape {list(second.forget_logits.shape)}: {shared} models are among "
             "the retrained; pass others, trained independently"

@@ -116,8 +116,8 @@ def score(
     _check_ceiling(ceiling, found)
     utilities = np.array(
         [
-            _utility(unlearned[kept], retrained[kept_retrained])
-            for kept, kept_retrained in zip(*halves(len(unlearned), len(retrained)), strict=True)
+            _utility(unlearned, retrained, *kept)
+            for kept in zip(*halves(len(unlearned), len(retrained)), strict=True)
         ]
     )
     return _score(found, ceiling, _utility(unlearned, retrained), utilities)
@@ -207,16 +207,19 @@ def rank_groups(
     return groups
 
 
-def _utility(unlearned: Pool, retrained: Pool) -> float:
+def _utility(
+    unlearned: Pool,
+    retrained: Pool,
+    of_unlearned: slice | np.ndarray = np.s_[:],
+    of_retrained: slice | np.ndarray = np.s_[:],
+) -> float:
     """Product of the accuracies' ratios, neither above 1: better than retrained earns nothing."""
-    ratios = (
-        min(1.0, float(ours.mean()) / float(theirs.mean())) if theirs.any() else 1.0
-        for ours, theirs in (
-            (unlearned.retain_accuracy, retrained.retain_accuracy),
-            (unlearned.test_accuracy, retrained.test_accuracy),
-        )
-    )
-    return float(np.prod(list(ratios)))
+    value = 1.0
+    for split in ("retain_accuracy", "test_accuracy"):
+        ours = getattr(unlearned, split)[of_unlearned]
+        theirs = getattr(retrained, split)[of_retrained]
+        value *= min(1.0, float(ours.mean()) / float(theirs.mean())) if theirs.any() else 1.0
+    return value
 
 
 def _check_ceiling(ceiling: ForgettingQuality, quality: ForgettingQuality) -> None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.epsilon.blocks import blocks
+
 # Calibrated logits have this standard deviation over the validation images: about that of a
 # small trained network, so that both views of the confidence have a similar range.
 _SCALE = 3.0
@@ -29,12 +31,10 @@ class Calibration(NamedTuple):
 
 def calibration(logits: np.ndarray) -> Calibration:
     """Sum up the logits [N, V, C] of N models on V validation images."""
-    with np.errstate(
-        invalid="ignore", over="ignore"
-    ):  # what is not finite is refused by who scores
-        centred = _centred(logits)
-        means = centred.mean(axis=1)
-        return Calibration(means, np.sqrt(np.square(centred - means[:, None]).mean(axis=(1, 2))))
+    # What is not finite is refused by who scores.
+    with np.errstate(invalid="ignore", over="ignore"):
+        parts = zip(*(_summary(part) for part in blocks(logits)), strict=True)
+        return Calibration(*(np.concatenate(part) for part in parts))
 
 
 def calibrated(logits: np.ndarray, by: Calibration) -> np.ndarray:
@@ -58,6 +58,13 @@ def calibrated(logits: np.ndarray, by: Calibration) -> np.ndarray:
     scales = np.where(by.scales > 0, by.scales, 1.0)  # 0: the same answer whatever the image
     off = _centred(logits) - by.class_means.reshape(shape)
     return _SCALE * off / scales.reshape(shape)
+
+
+def _summary(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Class means and scales of some of the models."""
+    centred = _centred(logits)
+    means = centred.mean(axis=1)
+    return means, np.sqrt(np.square(centred - means[:, None]).mean(axis=(1, 2)))
 
 
 def _centred(logits: np.ndarray) -> np.ndarray:

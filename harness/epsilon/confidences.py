@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import logsumexp
 
+from harness.epsilon.blocks import blocks
 from harness.epsilon.validation import check_labels, check_precision
 
 # The published scorer adds 1e-45 to both probabilities, so that its values end near here.
@@ -46,8 +47,15 @@ def confidences(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         )
     check_precision("logits", logits)
     check_labels(labels, *logits.shape[-2:])
-    index = np.broadcast_to(labels[:, None], (*logits.shape[:-1], 1))
-    of_label = np.take_along_axis(logits, index, axis=-1)[..., 0].astype(np.float64)
+    models = logits.reshape(-1, *logits.shape[-2:])
+    found = np.concatenate([_confidences(part, labels) for part in blocks(models)])
+    return found.reshape(logits.shape[:-1])
+
+
+def _confidences(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """`confidences` of logits [N, F, C] that have been checked."""
     others = logits.astype(np.float64)
+    index = np.broadcast_to(labels[:, None], (*logits.shape[:-1], 1))
+    of_label = np.take_along_axis(others, index, axis=-1)[..., 0]
     np.put_along_axis(others, index, -np.inf, axis=-1)
     return np.clip(of_label - logsumexp(others, axis=-1), -LIMIT, LIMIT)
