@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,12 @@ from harness.sandbox.walls import files, policy
 from tests.sandbox.small import LIMITS, unread
 
 LISTING = """
-import json, os, socket, resource
+import ctypes, json, os, socket, resource
+
+def end_signal():
+    found = ctypes.c_int()
+    ctypes.CDLL(None).prctl(2, ctypes.byref(found), 0, 0, 0)  # PR_GET_PDEATHSIG
+    return found.value
 
 def unlearning(net, retain, forget, val):
     files, writable = [], []
@@ -37,7 +45,11 @@ def unlearning(net, retain, forget, val):
         "routes": open("/proc/self/net/route").read().splitlines()[1:],
         "host": socket.gethostname(),
         "limits": {{n: resource.getrlimit(getattr(resource, n)) for n in ("RLIMIT_NPROC",
-            "RLIMIT_FSIZE", "RLIMIT_CORE", "RLIMIT_DATA")}},
+            "RLIMIT_FSIZE", "RLIMIT_CORE", "RLIMIT_DATA", "RLIMIT_NOFILE", "RLIMIT_SIGPENDING",
+            "RLIMIT_MSGQUEUE")}},
+        "hash": hash("label"),
+        "session": os.getsid(0),
+        "signal": end_signal(),
         "mounts": open("/proc/self/mounts").read().splitlines(),
     }}))
 """
@@ -88,19 +100,38 @@ def test_it_sees_no_process_but_itself(seen: dict) -> None:
     assert seen["processes"] == ["1"]
 
 
+def test_it_leads_a_session_and_ends_with_its_server(seen: dict) -> None:
+    assert seen["session"] == 1
+    assert seen["signal"] == signal.SIGKILL
+
+
 def test_it_holds_nothing_but_its_pipes(seen: dict) -> None:
     assert seen["open"] == 4
     assert seen["descriptors"]["0"] == "/dev/null"
     assert all(seen["descriptors"][fd].startswith("pipe:") for fd in "123")
 
 
-def test_the_environment_is_the_policys(seen: dict) -> None:
-    wanted = policy.environment("/guest")
-    # Libraries add to it (KMP_...); the host's variables are not there.
+def test_its_environment_is_written_out_here(seen: dict) -> None:
+    wanted = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        **dict.fromkeys(("HOME", "TMPDIR"), "/tmp"),
+        **dict.fromkeys(("USER", "LOGNAME"), "participant"),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": "/guest",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    }
+    # Libraries add to it (KMP_...), and so does a GPU; the host's variables are not there.
     assert {name: seen["environment"][name] for name in wanted} == wanted
     assert not {"SUDO_USER", "OLDPWD", "VIRTUAL_ENV"} & set(seen["environment"])
     initial = {entry.partition("=")[0] for entry in seen["initial"].split("\0") if entry}
-    assert initial <= set(wanted) | {"PWD"}
+    of_gpu = {"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "LD_LIBRARY_PATH"}
+    assert initial <= set(wanted) | of_gpu | {"PWD"}
+    ask = [sys.executable, "-c", "print(hash('label'))"]
+    done = subprocess.run(ask, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True)
+    assert seen["hash"] == int(done.stdout)  # sets iterate alike in all runs
 
 
 def test_it_is_nobody_and_can_become_no_one(seen: dict) -> None:
@@ -122,7 +153,8 @@ def test_its_network_is_empty(seen: dict) -> None:
 
 def test_its_limits_are_the_competitions(seen: dict) -> None:
     limits = seen["limits"]
-    assert limits["RLIMIT_CORE"] == [0, 0]
+    assert limits["RLIMIT_CORE"] == limits["RLIMIT_MSGQUEUE"] == [0, 0]
+    assert limits["RLIMIT_NOFILE"] == limits["RLIMIT_SIGPENDING"] == [1024, 1024]
     assert limits["RLIMIT_FSIZE"] == [LIMITS.scratch_mb << 20] * 2
     assert limits["RLIMIT_DATA"] == [(LIMITS.memory_mb + 1024) << 20] * 2
     assert LIMITS.processes <= limits["RLIMIT_NPROC"][0] <= LIMITS.processes + 8
