@@ -1,5 +1,7 @@
 """Figures beside the score against closed forms and plain implementations of their own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -136,38 +138,109 @@ def scored():
     return unlearned, retrained, scoring.quality(unlearned, retrained, LABELS, attackers)
 
 
-def test_figures(scored):
-    unlearned, retrained, quality = scored
-    found = metrics.figures(unlearned, retrained, LABELS, quality.epsilons, 1e-5, 3.0, 20.0)
-    phi = [confidences(pool.forget_logits, LABELS) for pool in (unlearned, retrained)]
-    official = neurips2023.forgetting_quality(neurips2023.epsilons(*phi), 40)
-    # The competition did not cap its ratios.
-    assert found["neurips2023_score"] == pytest.approx(official * 0.99 / 0.9)
-    assert found["neurips2023_forgetting_quality"] == official
-    assert found["klom"] == pytest.approx(metrics.klom(*phi).mean())
-    assert found["retrain_fraction"] == pytest.approx(0.15)
-    assert found["retain_accuracy"] == pytest.approx(0.99)
-    assert found["retrained_retain_accuracy"] == pytest.approx(0.9)
-    assert found["epsilon_median"] == np.median(quality.epsilons)
-    assert all(np.isfinite(value) for value in found.values())
+# Forty models and ten examples: how far each unlearned confidence lies above its retrained one,
+# and for the first example, whose spread is half as wide, nothing else.
+SHIFTS = np.array([0.0, 0, 1, 2, 6, 7, 7, 8, 12, 20])
+STEPS = np.arange(40) / 4
+PHI_R = np.repeat(STEPS[:, None], 10, axis=1)
+PHI_U = PHI_R + SHIFTS
+PHI_U[:, 0] /= 2
+TWO = np.arange(10) % 2
 
 
-def test_figures_without_times(scored):
-    unlearned, retrained, quality = scored
-    found = metrics.figures(unlearned, retrained, LABELS, quality.epsilons)
-    assert found["retrain_fraction"] is None
-    assert found["seconds_per_run"] is None
+def by_hand(phi, test_losses, accuracies):
+    """A pool of these confidences on two classes: the logit of the other class is zero."""
+    logits = np.zeros((*phi.shape, 2))
+    logits[:, np.arange(10), TWO] = phi
+    given = (np.full(40, accuracy) for accuracy in accuracies)
+    return Pool(logits, test_losses, *given, *calibration(logits))
+
+
+def divergence(u, r):
+    """KLOM of one example, in plain steps of its definition."""
+    low, high = min(*u, *r), max(*u, *r)
+    places = [[min(int((x - low) / (high - low) * 20), 19) for x in sample] for sample in (u, r)]
+    total = 0.0
+    for b in range(20):
+        p, q = (own.count(b) / len(own) for own in places)
+        total += p * np.log(p / max(q, 1e-5)) if p else 0.0
+    return total
+
+
+def mu(u, r):
+    """Gaussian-DP mu of one example, pair by pair."""
+    area = np.mean([(x > y) + (x == y) / 2 for x in u for y in r])
+    return np.sqrt(2) * norm.ppf(min(max(area, 1 - area), 1 - 0.5 / (len(u) * len(r))))
+
+
+def test_every_figure_is_what_it_is_by_hand():
+    # Losses of the unlearned models on the forget set are all below those on the test set; the
+    # retrained models have one loss on both.
+    unlearned = by_hand(PHI_U, np.full((40, 12), 50.0), (0.81, 0.55, 0.7, 0.6))
+    own_losses = np.repeat(np.log1p(np.exp(-STEPS))[:, None], 12, axis=1)
+    retrained = by_hand(PHI_R, own_losses, (0.9, 0.65, 0.75, 0.8))
+    epsilons, delta = np.arange(11) / 2, 0.05
+    columns = [(PHI_U[:, e], PHI_R[:, e]) for e in range(10)]
+    bounds = metrics.epsilon_lower_bound(PHI_U, PHI_R, delta)
+    official = neurips2023.forgetting_quality(neurips2023.epsilons(PHI_U, PHI_R, delta), 40)
+    expected = {
+        "neurips2023_forgetting_quality": official,
+        # The competition did not cap its ratios.
+        "neurips2023_score": official * (0.81 / 0.9) * (0.6 / 0.8),
+        "epsilon_median": 2.5,
+        "epsilon_p90": 4.5,
+        "epsilon_lower_bound_median": np.sort(bounds)[4:6].mean(),
+        "klom": sum(divergence(u.tolist(), r.tolist()) for u, r in columns) / 10,
+        "ks_distance": (0.6 + 0.7) / 2,  # of 0, 0.1, 0.2, 0.5, 0.6, 0.7, 0.7, 0.8, 1, 1
+        "gaussian_dp_mu": np.sort([mu(u, r) for u, r in columns])[4:6].mean(),
+        "membership_inference_accuracy": 1.0,
+        "retrained_membership_inference_accuracy": 0.5,
+        "retain_accuracy": 0.81,
+        "forget_accuracy": 0.55,
+        "validation_accuracy": 0.7,
+        "test_accuracy": 0.6,
+        "retrained_retain_accuracy": 0.9,
+        "retrained_forget_accuracy": 0.65,
+        "retrained_validation_accuracy": 0.75,
+        "retrained_test_accuracy": 0.8,
+        "seconds_per_run": 3.0,
+        "retrain_fraction": 0.15,
+    }
+    found = metrics.figures(unlearned, retrained, TWO, epsilons, delta, 3.0, 20.0)
+    assert found == pytest.approx(expected)
+    assert official > 0.05
+    assert np.median(bounds) > 0.2
+    assert len({round(value, 6) for value in expected.values()}) >= len(expected) - 2
+    other = metrics.figures(unlearned, retrained, TWO, epsilons)  # another delta
+    assert other["epsilon_lower_bound_median"] != found["epsilon_lower_bound_median"]
+    assert other["neurips2023_score"] != found["neurips2023_score"]
+    assert other["retrain_fraction"] is other["seconds_per_run"] is None
+
+
+def test_a_retrained_accuracy_of_zero_divides_nothing():
+    models = pool(0)
+    useless = replace(models, retain_accuracy=np.zeros(40), test_accuracy=np.zeros(40))
+    found = metrics.figures(models, useless, LABELS, np.zeros(12))
+    assert found["neurips2023_score"] == found["neurips2023_forgetting_quality"]
 
 
 def test_per_example(scored):
     unlearned, retrained, quality = scored
     columns = metrics.per_example(unlearned, retrained, LABELS, quality)
     assert {len(column) for column in columns.values()} == {F}
-    phi = confidences(unlearned.forget_logits, LABELS)
-    np.testing.assert_allclose(columns["unlearned_median"], np.median(phi, axis=0))
-    np.testing.assert_allclose(
-        columns["unlearned_spread"], np.subtract(*np.quantile(phi, [0.75, 0.25], axis=0))
-    )
+    phi = {
+        "unlearned": confidences(unlearned.forget_logits, LABELS),
+        "retrained": confidences(retrained.forget_logits, LABELS),
+    }
+    for name, values in phi.items():
+        median, spread = columns[f"{name}_median"], columns[f"{name}_spread"]
+        np.testing.assert_allclose(median, np.median(values, axis=0))
+        middle = np.subtract(*np.quantile(values, [0.75, 0.25], axis=0))
+        np.testing.assert_allclose(spread, middle)
+    for name in ("klom", "ks_distance"):
+        np.testing.assert_array_equal(columns[name], getattr(metrics, name)(*phi.values()))
+    np.testing.assert_array_equal(columns["label"], LABELS)
+    assert columns["rule"] == [str(rule) for rule in quality.by_attacker.rules]
     assert set(columns["attacker"]) <= {"confidence", "gaussian"}
     each = {k.removeprefix("epsilon_"): v for k, v in columns.items() if k.startswith("epsilon_")}
     strict = each.pop("discriminant_logits")

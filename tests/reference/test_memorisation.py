@@ -8,9 +8,11 @@ import pytest
 from harness import competition
 from harness.competition import Forget
 from harness.data import read
+from harness.reference import memorisation
 from harness.reference.memorisation import estimate, known
 from harness.reference.pools import cached, prepare
-from harness.workers import Workers
+from harness.reference.training import AT_ONCE, seeds, train
+from harness.workers import SILENT, Workers
 
 EXAMPLES, WRONG = 240, 12
 DIGITS = competition.load("digits", runs=10)
@@ -48,6 +50,25 @@ def test_wrong_labels_are_memorised_most_and_the_estimate_is_kept(mislabelled, t
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == made
     other = replace(SMALL, training=replace(SMALL.training, seed=7))
     assert known(other, columns, tmp_path) is None
+
+
+def test_no_model_that_measures_memorisation_has_a_seed_of_the_reference(mislabelled, monkeypatch):
+    columns, _ = mislabelled
+    images, labels = columns["image"], columns["label"]
+    drawn = []
+
+    def recorded(model, recipe, x, y, seeds, *rest):
+        drawn.extend(seeds)
+        return train(model, recipe, x, y, seeds, *rest)
+
+    monkeypatch.setattr(memorisation, "train", recorded)
+    halves = memorisation._halves(EXAMPLES, seed=0)
+    recipe = QUICK.training
+    memorisation._probabilities(QUICK.model, recipe, images, labels, halves, 0, SILENT)
+    assert len(set(drawn)) == AT_ONCE
+    of_reference = {s for pool in range(3) for s in seeds(recipe.seed, pool, range(512))}
+    assert len(of_reference) == 3 * 512
+    assert not set(drawn) & of_reference
 
 
 def test_a_reference_forgets_the_most_memorised(tmp_path, monkeypatch):

@@ -102,6 +102,23 @@ def identify(net, train, failures, val):
         assert np.array_equal(found.scores, case.labels)
 
 
+ONLY = """
+def {name}(net, train, failures, val):
+    ids = {{int(example["image_id"]) for example in failures.dataset}}
+    assert ids == {shown}, ids
+"""
+
+
+def test_failures_that_are_held_out_are_shown_to_nobody(trials, reference, tmp_path):
+    case = reference.cases[0]
+    ids = reference.query["image_id"]
+    shown = set(ids[case.failures].tolist())
+    assert not shown & set(ids[case.held_out].tolist())
+    blaming = ONLY.format(name="identify", shown=shown) + f"    return [0.0] * {len(case.labels)}\n"
+    trials.identify(Identifier("mine", read(tmp_path, blaming), signed=False), case)
+    trials.repair(read(tmp_path, ONLY.format(name="repair", shown=shown), "repair", "idle"), case)
+
+
 def test_true_labels_are_nowhere_in_the_process_of_an_identifier(trials, reference, tmp_path):
     """Nor other cases' labels, by whose majority the true ones could be told."""
     case, other = reference.cases

@@ -78,19 +78,25 @@ def test_finetune_is_the_challenges(load):
 
 
 @pytest.mark.parametrize("name", ["finetune", "finetune_noise"])
-def test_finetune_takes_a_step_of_sgd(name, load, digits: Digits, monkeypatch):
-    """The gradient with weight decay, times the rate; decay is made large enough to be seen."""
+def test_finetune_takes_steps_of_sgd_with_momentum(name, load, digits: Digits, monkeypatch):
+    """The gradients with weight decay, times the rate; decay is made large enough to be seen."""
     module = load(name)
     monkeypatch.setattr(module, "WEIGHT_DECAY", 5.0)
     monkeypatch.setattr(module, "NOISE", 0.0, raising=False)
     net, twin = digits.model(), digits.model().train()
-    columns = {k: v[:64] for k, v in digits.retain.columns.items()}
-    batch = DataLoader(Split(columns), batch_size=64)
-    module.unlearning(net, batch, None, None)
-    loss = torch.nn.functional.cross_entropy(twin(columns["image"]), columns["age_group"])
-    gradients = torch.autograd.grad(loss, list(twin.parameters()))
-    for p, start, g in zip(net.parameters(), twin.parameters(), gradients, strict=True):
-        torch.testing.assert_close(p, start - 1e-3 * (g + 5 * start))
+    columns = {k: v[:128] for k, v in digits.retain.columns.items()}
+    batches = DataLoader(Split(columns), batch_size=64)
+    module.unlearning(net, batches, None, None)
+    velocities = [torch.zeros_like(p) for p in twin.parameters()]
+    for images, labels in batches:
+        loss = torch.nn.functional.cross_entropy(twin(images), labels)
+        gradients = torch.autograd.grad(loss, list(twin.parameters()))
+        with torch.no_grad():
+            for p, v, g in zip(twin.parameters(), velocities, gradients, strict=True):
+                v.mul_(0.9).add_(g + 5 * p)
+                p.sub_(1e-3 * v)
+    for p, expected in zip(net.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(p, expected)
 
 
 def test_finetune_repairs_the_retain_set(load, digits: Digits):

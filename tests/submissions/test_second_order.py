@@ -170,6 +170,15 @@ def test_newton_takes_that_step_on_the_head_and_noise_elsewhere(load, digits: Di
     assert changed(digits.weights, snapshot(twin)) == {"fc.weight", "fc.bias"}
     assert loss_on(twin, digits.forget) > loss_on(digits.model(), digits.forget)
 
+    original, (retain, forget, _) = digits.model(), digits.loaders()
+    kept, _ = module.features(original, original.fc, retain)
+    lost, labels = module.features(original, original.fc, forget)
+    with torch.no_grad():
+        head = torch.cat([original.fc.weight, original.fc.bias[:, None]], 1).double()
+        system, target = module.hessian(kept, head), module.gradient(lost, labels, head)
+        moved = torch.cat([twin.fc.weight, twin.fc.bias[:, None]], 1).double() - head
+        assert (system(moved) - target).norm() < 0.01 * target.norm()
+
 
 def test_ewc_penalty_gradient_by_finite_differences(load):
     module = load("ewc_unlearning")
