@@ -156,6 +156,33 @@ def test_at_floor_is_within_a_twentieth_of_the_largest_epsilon():
         assert replace(scored(pool(2)), quality=median).at_floor == at_floor
 
 
+def draws_apart(deviation, rows):
+    """Draws whose differences all have this standard deviation."""
+    signs = np.array([[(-1) ** bin(i & (1 << k)).count("1") for i in range(256)] for k in range(8)])
+    return [deviation / np.sqrt(2) * signs[row] for row in range(rows)]
+
+
+def test_a_row_is_compared_with_the_best_of_its_group_not_with_its_neighbour():
+    # Each differs from the next by less than is significant, the first from the third by more.
+    values = [0.82, 0.90, 0.78, 0.86, 0.74]
+    groups = rank_groups(values, draws_apart(0.02, 5), [False] * 5)
+    assert groups == [2, 1, 2, 1, 3]
+
+
+@pytest.mark.parametrize(("deviations", "groups"), [(2.16, [1, 1]), (2.18, [1, 2])])
+def test_two_rows_differ_beyond_the_two_sided_97_percent(deviations, groups):
+    # The 98.5th percentile of a Gaussian is 2.1701.
+    both = draws_apart(0.01, 2)
+    assert rank_groups([0.5, 0.5 - 0.01 * deviations], both, [False] * 2) == groups
+
+
+@pytest.mark.parametrize(("deviations", "groups"), [(2.52, [1, 1, 1]), (2.55, [1, 2, 2])])
+def test_of_three_rows_more_is_asked(deviations, groups):
+    # The range of three Gaussians is below 3.589 in 97 % of draws; that over the root of two.
+    values = [0.5, 0.5 - 0.01 * deviations, 0.5 - 0.01 * deviations]
+    assert rank_groups(values, draws_apart(0.01, 3), [False] * 3) == groups
+
+
 def test_rank_groups_use_what_rows_share():
     # A shared deviation of 0.2 hides nothing of a difference that is the same in every draw.
     shared = draws(0, 0, 0.2)

@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -85,21 +86,59 @@ def test_a_full_disk_is_the_hosts_and_costs_nothing_stored(store, full_disk):
 def _put_until_killed(folder):
     store = Store(folder)
     for i in range(100_000):
-        store.put(f"entry-{i}", {"x": np.full(100, i)}, number=i)
+        store.put(f"entry-{i}", {"x": np.full(100_000, i)}, number=i)
 
 
-def test_a_kill_at_any_moment_leaves_only_whole_entries(tmp_path):
+def test_a_kill_at_any_moment_leaves_no_line_without_its_file(tmp_path):
     context = multiprocessing.get_context("fork")
-    for pause in (0.05, 0.08, 0.13):
-        process = context.Process(target=_put_until_killed, args=(tmp_path,))
+    for attempt in range(6):
+        folder = tmp_path / str(attempt)
+        process = context.Process(target=_put_until_killed, args=(folder,))
         process.start()
-        process.join(pause)
+        while not (folder / "entry-2.safetensors").exists():
+            assert process.is_alive()
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        resumed = Store(tmp_path)
-        for name, number in [(f"entry-{i}", i) for i in range(5)]:
-            arrays = resumed.get(name)
-            assert arrays is None or arrays["x"][0] == number
+        resumed = Store(folder)
+        numbers = [entry["facts"]["number"] for entry, _ in resumed.contents()]
+        assert numbers == list(range(len(numbers)))
+        assert len(numbers) >= 2
+        for number in numbers:
+            assert resumed.get(f"entry-{number}")["x"].tolist() == [number] * 100_000
+
+
+def test_the_line_of_an_entry_is_written_after_its_file(store):
+    (store.folder / ".c.safetensors.tmp").mkdir()  # so that this file cannot be written
+    (store.folder / ".a.safetensors.tmp").mkdir()
+    for name in ("c", "a"):
+        with pytest.raises(StoreError):
+            store.put(name, {"x": np.zeros(3)}, seconds=2.5)
+    for kept in (store, again(store)):
+        assert not kept.checksum("c")
+        assert kept.facts("a") == {"seconds": 1.5}
+        assert np.array_equal(kept.get("a")["x"], np.arange(6.0).reshape(2, 3))
+
+
+def test_threads_that_put_the_same_entry_do_not_meet(tmp_path):
+    store = Store(tmp_path)
+
+    def put(number):
+        for i in range(20):
+            store.put("one", {"x": np.full(5000, 100 * number + i)}, number=number)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(put, range(8)))
+    for kept in (store, again(store)):
+        assert kept.get("one")["x"][0] // 100 == kept.facts("one")["number"]
+
+
+def test_who_reads_a_file_while_it_is_written_has_the_old_one_whole(tmp_path):
+    path = tmp_path / "row.json"
+    write(path, "old")
+    with path.open() as reader:
+        write(path, "new")
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):

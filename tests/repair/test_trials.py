@@ -114,7 +114,9 @@ def test_failures_that_are_held_out_are_shown_to_nobody(trials, reference, tmp_p
     ids = reference.query["image_id"]
     shown = set(ids[case.failures].tolist())
     assert not shown & set(ids[case.held_out].tolist())
-    blaming = ONLY.format(name="identify", shown=shown) + f"    return [0.0] * {len(case.labels)}\n"
+    blaming = (
+        ONLY.format(name="identify", shown=shown) + f"    return list(range({len(case.labels)}))\n"
+    )
     trials.identify(Identifier("mine", read(tmp_path, blaming), signed=False), case)
     trials.repair(read(tmp_path, ONLY.format(name="repair", shown=shown), "repair", "idle"), case)
 
