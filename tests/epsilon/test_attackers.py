@@ -191,6 +191,15 @@ def _dependent_logits(rng):
     return unlearned, retrained
 
 
+def _signs_that_multiply(rng):
+    """Three wrong classes up or down: an even number down if unlearned, an odd if retrained."""
+    pools = 0.3 * rng.normal(size=(2, 200, 2, 4))
+    for pool, product in zip(pools, (1, -1), strict=True):
+        first, second = rng.choice([-1, 1], (2, 200, 2))
+        pool[..., 1:] += np.stack([first, second, product * first * second], axis=-1)
+    return pools
+
+
 @pytest.mark.parametrize(
     ("pools", "needed"),
     [
@@ -198,6 +207,7 @@ def _dependent_logits(rng):
         (_too_narrow, {"gaussian", "kernel", "logistic"}),
         (_dependent_logits, {"quadratic"}),
         (_dependent_logits, {"quadratic", "support_vector"}),
+        (_signs_that_multiply, {"support_vector"}),
     ],
 )
 def test_without_its_specialists_the_panel_finds_less(pools, needed):

@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
-from harness.epsilon import calibration, crossfit, forgetting_quality
+from harness.epsilon import calibrated, calibration, crossfit, forgetting_quality, testing
 from harness.epsilon.attackers import ATTACKERS, Attacker, panel
 from harness.epsilon.crossfit import Models
 from harness.epsilon.testing import check_attacker
+from tests.epsilon.test_invariants import CASES
 
 # Fewer trees, as it is the defence that is tested and not they.
 SMALL = {"random_forest": {"n_estimators": 10}, "gradient_boosting": {"max_iter": 10}}
@@ -19,6 +23,66 @@ ALL = panel({key: {} for key in ATTACKERS} | SMALL | OWN, logits=True)
 @pytest.mark.parametrize("name", ALL)
 def test_no_attacker_is_blinded_by_a_few_models(name):
     check_attacker(ALL[name])
+
+
+SLOW = {"gradient_boosting", "random_forest", "support_vector"}
+DRAWN = st.floats(-1.0000000150474662e30, 1.0000000150474662e30, width=32)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_two_models_whatever_they_are_blind_an_attacker(name):
+    columns = 1 if ALL[name].sees == "confidence" else 4
+
+    @settings(CASES, max_examples=2 if name in SLOW else 5)
+    @given(
+        case=st.sampled_from([*testing.CASES]),
+        values=arrays(np.float32, (2, columns), elements=DRAWN),
+    )
+    def check(case, values):
+        testing.check_breakdown(ALL[name], case, {f"{values}": lambda _: values})
+
+    check()
+
+
+ODD = {
+    "quantised": np.round,
+    "tied": lambda z: np.repeat(z[:1], len(z), axis=0),
+    "mostly tied": lambda z: np.where(np.arange(len(z))[:, None] % 5, z[:1], z),
+    "constant": np.ones_like,
+    "denormal": lambda z: z * 1e-42,
+    "huge": lambda z: z * 1e30,
+    "one huge": lambda z: np.where(np.arange(len(z))[:, None] == 3, 1e30, z),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+@settings(CASES, max_examples=6)
+@given(seed=st.integers(0, 2**32 - 1), ours=st.sampled_from([*ODD]), theirs=st.sampled_from([*ODD]))
+def test_odd_values_get_finite_scores_from_every_attacker(name, seed, ours, theirs):
+    unlearned, retrained = np.random.default_rng(seed).normal(size=(2, 30, 3))
+    columns = np.s_[:, :1] if ALL[name].sees == "confidence" else np.s_[:]
+    models = Models(ODD[ours](unlearned)[columns], ODD[theirs](retrained)[columns])
+    assert np.isfinite(models.scores(ALL[name])).all()
+
+
+@CASES
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    offsets=arrays(np.float64, (6, 1, 4), elements=st.floats(-50, 50, width=32)),
+    temperatures=arrays(np.float64, (6, 1, 1), elements=st.floats(0.125, 8, width=32)),
+)
+def test_the_calibrated_view_is_blind_to_offsets_and_temperatures(seed, offsets, temperatures):
+    logits = 3 * np.random.default_rng(seed).normal(size=(6, 30, 4))
+    seen, shown = logits[:, :20], logits[:, 20:]
+
+    def hidden(z):
+        return z * temperatures + offsets
+
+    plain = calibrated(shown, calibration(seen))
+    np.testing.assert_allclose(
+        calibrated(hidden(shown), calibration(hidden(seen))), plain, atol=1e-9
+    )
+    assert np.abs(plain).max() > 3  # it has not lost what it shows
 
 
 def test_more_wild_models_than_are_trimmed_are_clipped(monkeypatch):
