@@ -1,6 +1,7 @@
 """What is stored is whole or absent, whatever happens to the disk or the process."""
 
 import errno
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from harness.store import Busy, Store, StoreError, lock, secret, write
+from harness.store import Busy, Store, StoreError, append, lock, secret, write
 
 
 @pytest.fixture
@@ -30,13 +31,33 @@ def test_another_process_reads_what_was_put(store):
     assert store.get("c") is None
 
 
-@pytest.mark.parametrize("array", [np.array(3), np.zeros((0, 2)), np.ones((3, 4)).T])
+@pytest.mark.parametrize("array", [np.array(3), np.zeros((0, 2)), np.arange(12).reshape(3, 4).T])
 def test_shapes_and_types_are_kept(store, array):
     store.put("shape", {"x": array})
     kept = again(store).get("shape")["x"]
     assert kept.shape == array.shape
     assert kept.dtype == array.dtype
     assert np.array_equal(kept, array)
+
+
+def test_what_was_never_kept_has_no_facts_and_no_checksum(store):
+    assert store.facts("c") == {}
+    assert store.checksum("c") == ""
+    content = (store.folder / "a.safetensors").read_bytes()
+    assert store.checksum("a") == hashlib.sha256(content).hexdigest()
+
+
+def test_folders_are_made_as_deep_as_they_lie(tmp_path):
+    Store(tmp_path / "a/b/c").put("one", {"x": np.ones(1)})
+    write(tmp_path / "d/e/f", "text")
+    append(tmp_path / "g/h/i", "text")
+    with lock(tmp_path / "j/k/l"):
+        pass
+    assert (tmp_path / "d/e/f").read_text() == (tmp_path / "g/h/i").read_text() == "text"
+    assert sorted(path.name for path in (tmp_path / "a/b/c").iterdir()) == [
+        "manifest.jsonl",
+        "one.safetensors",
+    ]
 
 
 def test_the_latest_put_counts(store):
@@ -62,10 +83,12 @@ def test_a_damaged_entry_is_absent_and_can_be_made_again(store, harm):
     assert again(store).get("b") is not None
 
 
-@pytest.mark.parametrize("tail", ['{"name": "c", "sha', "\0\0\0", "[1]", '{"name": "c"}', "\xff"])
+@pytest.mark.parametrize(
+    "tail", [b'{"name": "c", "sha', b"\0\0\0", b"[1]", b'{"name": "c"}', b"\xff"]
+)
 def test_a_line_cut_short_costs_no_other_entry(store, tail):
-    with (store.folder / "manifest.jsonl").open("a") as manifest:
-        manifest.write("\n" + tail)
+    with (store.folder / "manifest.jsonl").open("ab") as manifest:
+        manifest.write(b"\n" + tail)
     resumed = again(store)
     assert resumed.get("a") is not None
     assert resumed.get("c") is None
@@ -146,9 +169,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     write(path, "old")
     blocked = tmp_path / ".row.json.tmp"
     blocked.mkdir()
-    with pytest.raises(StoreError, match=os.strerror(errno.EISDIR)):
+    with pytest.raises(StoreError, match=f"cannot store {path}: {os.strerror(errno.EISDIR)}. What"):
         write(path, "new")
     assert path.read_text() == "old"
+    for change in (secret, lambda path: append(path, "x")):
+        with pytest.raises(StoreError, match=f"cannot store {blocked}: "):
+            change(blocked)
 
 
 def _hold(folder, ready, done):
@@ -175,8 +201,9 @@ def test_a_store_adopts_what_another_holds_and_what_it_has_dropped(tmp_path):
     one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
     one.put("kept", {"a": np.arange(3)}, seconds=1.5)
     one.put("dropped", {"a": np.arange(4)})
-    one.drop("dropped")
-    other.adopt(one.contents())
+    for _ in range(2):
+        one.drop("dropped")
+    other.adopt(Store(one.folder).contents())
     for store in (other, Store(other.folder)):
         assert np.array_equal(store.get("kept")["a"], np.arange(3))
         assert store.facts("kept") == {"seconds": 1.5}
@@ -198,5 +225,11 @@ def test_a_secret_is_made_once_and_for_its_owner_alone(tmp_path):
 
 
 def test_a_file_is_private_from_its_first_byte(tmp_path):
-    write(tmp_path / "private", b"x", mode=0o600)
+    before = os.umask(0o022)
+    try:
+        write(tmp_path / "private", b"x", mode=0o600)
+        write(tmp_path / "public", b"x")
+    finally:
+        os.umask(before)
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "public").stat().st_mode & 0o777 == 0o644
