@@ -317,7 +317,7 @@ def test_the_worked_example_of_the_documents_runs(tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     (program,) = re.findall(r"```python\n# make_outputs\.py\n(.*?)```", text, re.DOTALL)
     subprocess.run([sys.executable, "-c", program], check=True)
-    (command,) = re.findall(r"^ {4}harness (score .*)$", text, re.MULTILINE)
+    (command,) = re.findall(r"^ {4}harness (score \S+\.npz .*)$", text, re.MULTILINE)
     assert main([*command.split(), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     (call,) = re.findall(r"```python\n(import harness.*?)```", text, re.DOTALL)
