@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import harness.check as check_module
@@ -51,11 +52,11 @@ def test_a_sound_file_is_accepted_with_its_figures(check):
 def test_the_time_of_all_runs_is_shared_by_the_cores(monkeypatch):
     monkeypatch.setattr(check_module, "cpu_count", lambda: 4)
     limits = Limits(total_seconds=240, retrain_fraction=0.2)
-    assert list(check_module._time(1.5, 10.0, 512, limits)) == [
+    assert list(check_module._time(1.5, np.array([8.0, 12.0]), 512, limits)) == [
         "time: 1.50 s per run; 512 runs take about 3.2 min here, within the limit of 4 min",
         "time: 15% of a retraining, within 20%",
     ]
-    assert list(check_module._time(3.0, 10.0, 512, limits)) == [
+    assert list(check_module._time(3.0, np.array([10.0]), 512, limits)) == [
         "time: 3.00 s per run; 512 runs take about 6.4 min here, WARNING, above the limit of 4 min",
         "time: 30% of a retraining, WARNING, flagged above 20%",
     ]

@@ -57,9 +57,9 @@ def test_no_model_that_measures_memorisation_has_a_seed_of_the_reference(mislabe
     images, labels = columns["image"], columns["label"]
     drawn = []
 
-    def recorded(model, recipe, x, y, seeds, *rest):
+    def recorded(model, recipe, x, y, seeds, *rest, **more):
         drawn.extend(seeds)
-        return train(model, recipe, x, y, seeds, *rest)
+        return train(model, recipe, x, y, seeds, *rest, **more)
 
     monkeypatch.setattr(memorisation, "train", recorded)
     halves = memorisation._halves(EXAMPLES, seed=0)
