@@ -1,5 +1,6 @@
 """The pages in a real browser: no complaint; mouse, keys, addresses and a form rule the table."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from harness import leaderboard
+from harness.__main__ import main
 from tests.report.conftest import NOISY, ODD, report, row_page
 
 CHROMIUM = shutil.which("chromium")
@@ -148,6 +151,44 @@ def test_a_search_and_a_flag_leave_the_rows_that_fit(browse):
     assert "plain" not in shown(page)
     page.get_by_label("flags").select_option("")
     assert shown(page) == everything
+    assert complaints == []
+
+
+@pytest.fixture
+def two_counts(evaluated, tmp_path, monkeypatch) -> Path:
+    """The results with some rows of another N, and a page that compares two competitions."""
+    shutil.copytree(evaluated, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    for path in Path("results/small").glob("*/*/row-16.json"):
+        row = json.loads(path.read_text())
+        if row["submission"] != NOISY:
+            path.with_name("row-32.json").write_text(json.dumps(row | {"runs": 32}))
+    leaderboard.update(Path("results/small"), row["reference"])
+    assert main(["report", "--competition", "small.toml"]) == 0
+    shutil.copytree("results/small", f"results/{60 * 'x'}_another")
+    assert main(["report", "--all"]) == 0
+    return tmp_path
+
+
+def test_rows_of_another_n_stand_apart(browse, two_counts):
+    page, complaints = browse("sort=-submission", path=report(two_counts))
+    every = shown(page)
+    assert every == sorted(every[:5], reverse=True) + sorted(every[5:], reverse=True)
+    assert NOISY in every[5:]  # N = 32 first, which it was not run with
+    assert NOISY not in every[:5]
+    page.locator("select[name=runs]").select_option("16")
+    assert shown(page) == every[5:]
+    assert page.locator(".heading:visible").count() == 1
+    assert complaints == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_comparison_scrolls_within_its_frame(browse, two_counts, width):
+    path = two_counts / "results/report.html"
+    page, complaints = browse(path=path, viewport={"width": width, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("link", name="small").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("small")
     assert complaints == []
 
 
