@@ -99,6 +99,10 @@ def test_membership_inference_spreads_over_many_models():
         metrics.membership_inference_accuracy(forget[s], test[s]) for s in (slice(9), slice(70, 80))
     ]
     assert ends[1] < accuracy < ends[0]
+    # Eight of them, at equal distances in the order of their mean forget loss.
+    order = np.argsort(forget.mean(axis=1))
+    attacked = order[[0, 11, 23, 34, 45, 56, 68, 79]]
+    assert accuracy == metrics.membership_inference_accuracy(forget[attacked], test[attacked])
 
 
 @pytest.mark.parametrize(

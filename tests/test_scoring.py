@@ -62,6 +62,30 @@ def test_is_quality_over_ceiling_times_utility():
     assert strict.low < strict.value < strict.high
 
 
+def test_its_figures_go_by_the_names_of_the_leaderboard():
+    unlearned = pool(2, shift=0.5, retain=0.45)
+    unlearned.forget_logits[:, np.arange(F), (LABELS + 1) % CLASSES] += 1
+    unlearned.forget_logits[:, np.arange(F), (LABELS + 2) % CLASSES] -= 1
+    result = scored(unlearned)
+    strict = result.strict
+    expected = {
+        "score": result.value,
+        "score_low": result.low,
+        "score_high": result.high,
+        "forgetting_quality": result.quality.value,
+        "ceiling": result.ceiling.value,
+        "utility": result.utility,
+        "strict_score": strict.value,
+        "strict_score_low": strict.low,
+        "strict_score_high": strict.high,
+        "strict_ceiling": strict.ceiling.value,
+        "strict_epsilon_median": np.median(strict.quality.epsilons),
+    }
+    assert result.figures() == expected
+    assert strict.value < result.value
+    assert [*replace(result, strict=None).figures()] == [*expected][:6]
+
+
 def test_without_attackers_of_logits_there_is_no_strict_score():
     against = ceiling(attackers=["confidence"])
     assert score(pool(2), RETRAINED, against, LABELS, ["confidence"]).strict is None
@@ -120,7 +144,8 @@ def test_refuses_too_few_models_and_says_why(models):
         ({"delta": 1e-4}, "delta = 0.0001, the submission with 1e-05"),
         (
             {"attackers": ["kernel"]},
-            r"attackers \[\('kernel', 'raw'\), .* the submission by \[\('confidence', 'raw'\)",
+            r"attackers \[\('kernel', 'raw'\), .* the submission by \[\('confidence', 'raw'\)"
+            r".*; measure it again by the same$",
         ),
     ],
 )
@@ -144,6 +169,11 @@ def test_rows_at_the_floor_are_one_group():
     at_floor = [False, True, False, True, False, True]
     exact = [draws(i, value, 1e-9) for i, value in enumerate(values)]
     assert rank_groups(values, exact, at_floor) == [1, 3, 4, 3, 2, 3]
+    # Whether or not their difference is significant, none shares a group with one above the floor.
+    equal = [draws(i, 0.5) for i in range(3)]
+    for order, groups in (([0, 1, 1], [1, 2, 2]), ([1, 0, 0], [1, 2, 2]), ([0, 1, 0], [1, 2, 3])):
+        at_floor = [bool(one) for one in order]
+        assert rank_groups([0.51, 0.50, 0.49], equal, at_floor) == groups
 
 
 def test_at_floor_is_within_a_twentieth_of_the_largest_epsilon():

@@ -39,6 +39,42 @@ def test_every_attacker_is_a_classifier_that_can_be_cloned(name):
     assert hasattr(estimator, "decision_function") or hasattr(estimator, "predict_proba")
 
 
+def test_every_attacker_is_what_its_page_says():
+    """Written out here: they are made at import, where no mutation tester looks."""
+    said = {
+        "confidence": ("Threshold()", "confidence", False),
+        "gaussian": ("GaussianLikelihoodRatio()", "confidence", True),
+        "kernel": ("KernelLikelihoodRatio()", "confidence", True),
+        "logistic": (
+            "Pipeline(steps=[('polynomialfeatures', PolynomialFeatures(include_bias=False)), "
+            "('logisticregression', LogisticRegression(class_weight='balanced', "
+            "solver='newton-cholesky'))])",
+            "confidence",
+            True,
+        ),
+        "discriminant": (
+            "LinearDiscriminantAnalysis(priors=[0.5, 0.5], shrinkage='auto', solver='lsqr')",
+            "logits",
+            True,
+        ),
+        "quadratic": ("GaussianLikelihoodRatio()", "logits", True),
+        "support_vector": ("SVC(class_weight='balanced')", "logits", True),
+        "gradient_boosting": ("HistGradientBoostingClassifier(random_state=0)", "logits", True),
+        "k_neighbors": ("KNeighborsClassifier(n_neighbors=25)", "logits", True),
+        "random_forest": (
+            "RandomForestClassifier(min_samples_leaf=5, random_state=0)",
+            "logits",
+            True,
+        ),
+    }
+    found = {
+        name: (" ".join(repr(attacker.estimator).split()), attacker.sees, attacker.learned)
+        for name, attacker in ATTACKERS.items()
+    }
+    assert found == said
+    assert tuple(said)[:7] == DEFAULT_PANEL
+
+
 @pytest.fixture
 def sample():
     rng = np.random.default_rng(0)
@@ -63,6 +99,23 @@ def test_kernel_is_the_ratio_of_two_density_estimates(sample):
         return KernelDensity(bandwidth=width).fit(sample).score_samples(X)
 
     expected = log_density(X[y]) - log_density(X[~y])
+    np.testing.assert_allclose(fitted.decision_function(X), expected, atol=1e-6)
+
+
+def test_kernel_scales_each_column_by_its_own_rule():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(60, 2)) * [1.0, 30.0]
+    y = np.arange(60) % 2 == 1
+    fitted = KernelLikelihoodRatio(bandwidth=2.0).fit(X, y)
+    scaled = X / X.std(axis=0)
+
+    def log_density(sample):
+        low, high = np.quantile(sample, [0.25, 0.75], axis=0)
+        width = 1.8 * np.minimum(sample.std(axis=0), (high - low) / 1.34) * len(sample) ** -0.2
+        narrow = KernelDensity().fit(sample / width).score_samples(scaled / width)
+        return narrow - np.log(width).sum()
+
+    expected = log_density(scaled[y]) - log_density(scaled[~y])
     np.testing.assert_allclose(fitted.decision_function(X), expected, atol=1e-6)
 
 

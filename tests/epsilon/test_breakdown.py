@@ -193,7 +193,11 @@ def test_odd_logits_give_finite_epsilons(models, values):
 @pytest.mark.parametrize(
     ("by", "message"),
     [
-        (lambda c: c._replace(class_means=c.class_means[:, :2]), r"pass \[N, C\] = \[200, 5\]"),
+        (
+            lambda c: c._replace(class_means=c.class_means[:, :2]),
+            r"calibration of unlearned, class_means of shape \[200, 2\] and scales of shape "
+            r"\[200\]: pass \[N, C\] = \[200, 5\] and \[N\]",
+        ),
         (lambda c: c._replace(scales=c.scales[:9]), r"scales of shape \[9\]"),
         (lambda c: c._replace(scales=c.scales * np.nan), "it is not finite"),
     ],

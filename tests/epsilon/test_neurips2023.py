@@ -49,6 +49,35 @@ def test_thresholds_between_order_statistics_where_no_other_rule_is_left():
     assert epsilons.tolist() == [50, 50]
 
 
+def test_an_epsilon_earns_points_until_its_bin_ends_beyond_the_largest_that_so_many_can_show():
+    # ceil(log(63)) is 5: the bin from 4.5 to 5 is the last that counts.
+    earned = [neurips2023.forgetting_quality(np.array([e]), 64) for e in (0.0, 0.49, 0.5, 4.99, 5)]
+    assert earned == [1, 1, 0.5, 2**-9, 0]
+    assert neurips2023.forgetting_quality(np.array([0.0, 0.7, 50.0]), 64) == 0.5
+
+
+@pytest.mark.parametrize("models", [2, 3, 8, 9])
+def test_medians_and_grids_are_those_of_the_samples(models):
+    positive = np.sort(np.random.default_rng(models).normal(size=models).astype(np.float32)) + 0.5
+    negative = np.sort(np.random.default_rng(0).normal(size=5).astype(np.float32)) - 0.5
+    assert neurips2023._median(positive) == np.median(positive)
+    for one, other in ((positive, negative), (negative, positive)):
+        grid = neurips2023._grid(one, other)
+        both = np.concatenate([positive, negative])
+        assert (grid[0], grid[-1]) == (both.min(), both.max())
+        assert len(grid) == np.ceil(np.ptp(both) * 100)
+
+
+def test_of_two_equally_wide_samples_the_one_with_the_smaller_median_is_the_peakiest():
+    # Only an interval around the lower tells these apart, as its outliers are in the other's gap.
+    lower = np.array([0.0, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 4.0])
+    upper = np.array([1.0, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 3.7, 5.0])
+    pools = [np.stack([sample, sample], axis=1) for sample in (upper, lower)]
+    for unlearned, retrained in (pools, pools[::-1]):
+        expected = tiled_epsilon(unlearned[:, 0], retrained[:, 0])
+        assert neurips2023.epsilons(unlearned, retrained) == pytest.approx([expected] * 2, abs=1e-6)
+
+
 def test_pools_of_different_sizes():
     rng = np.random.default_rng(0)
     small, large = rng.normal(size=(50, 3)), rng.normal(1, 1, size=(80, 3))
