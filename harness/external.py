@@ -14,6 +14,7 @@ import numpy as np
 from harness import diagnostics, metrics, scoring
 from harness.epsilon import METRIC_VERSION, Calibration, calibration
 from harness.epsilon.attackers import Attacker
+from harness.epsilon.calibration import LEAST_IMAGES
 from harness.epsilon.estimation import MIN_MODELS
 from harness.epsilon.validation import check_labels, check_models, check_precision
 from harness.pool import Pool
@@ -54,8 +55,8 @@ def score(
         - `logits` [N, F, C], float32 or float64, of the F forget examples;
         - `labels` [F] of int, their classes, the same in all three;
         - `retain_accuracy`, `validation_accuracy`, `test_accuracy` [N], fractions from 0 to 1;
-        - `validation_logits` [N, V, C], or what follows from them: `class_means` [N, C] and
-          `logit_scale` [N], see `harness.epsilon.calibration`;
+        - `validation_logits` [N, V, C], V >= 20, or what follows from them: `class_means` [N, C]
+          and `logit_scale` [N], see `harness.epsilon.calibration`;
         - `test_losses` [N, T], optional: cross entropies, in nats, of T >= 10 test examples,
           for the membership attack.
     retrained : mapping of str to array
@@ -141,6 +142,7 @@ def checked(role: str, arrays: Arrays) -> tuple[Pool, np.ndarray]:
             "test examples or more, or leave it out"
         )
     if "validation_logits" in given:
+        _check_images(role, given["validation_logits"])
         statistics = calibration(given["validation_logits"])
     else:
         statistics = Calibration(given["class_means"], given["logit_scale"])
@@ -194,6 +196,14 @@ def _check_fractions(what: str, values: np.ndarray) -> None:
         raise ValueError(
             f"{what}, shape {list(values.shape)}: runs from {values.min():g} to "
             f"{values.max():g}; pass fractions from 0 to 1"
+        )
+
+
+def _check_images(role: str, logits: np.ndarray) -> None:
+    if logits.shape[1] < LEAST_IMAGES:
+        raise ValueError(
+            f"{role}: validation_logits, shape {list(logits.shape)}: calibrating confidences takes "
+            f"at least {LEAST_IMAGES} images; pass as many"
         )
 
 

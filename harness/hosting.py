@@ -13,6 +13,7 @@ from harness import data as datasets
 from harness import store
 from harness.competition import PACKAGED, CompetitionError, Forget, Splits
 from harness.data import Columns, Data
+from harness.epsilon.calibration import LEAST_IMAGES
 from harness.reference.cost import told
 from harness.reference.pools import check_model
 
@@ -50,7 +51,7 @@ PERSONS = (
 RANDOM = "A twentieth at random: without an identities.csv nobody knows who is on the images."
 SIZE = 32
 # Retain and validation set; of few images a tenth is too little to calibrate confidences on.
-SHARES, FEW, MANY = (0.8, 0.1), (0.6, datasets.LEAST_VALIDATION), 250
+SHARES, FEW, MANY = (0.8, 0.1), (0.6, LEAST_IMAGES), 250
 
 
 def create(name: str, folder: Path) -> Iterator[str]:

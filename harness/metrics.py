@@ -68,9 +68,10 @@ def klom(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
     References
     ----------
     Georgiev et al., "Attribute-to-Delete: machine unlearning via datamodel matching", 2024,
-    section 2 (KLOM); bins, bounds and floor as in EasyDUB, the code that its authors published
-    with "Easy Data Unlearning Bench", 2026. The largest margin counts here, in the last bin;
-    their `digitize` leaves it out.
+    section 2 and appendix E.1 (KLOM); bins, bounds and floor as in EasyDUB, the code that its
+    authors published with "Easy Data Unlearning Bench", 2026. They also divide the shares by their
+    sum after the floor, which changes 2e-4 at most. The largest margin counts here, in the last
+    bin; their `digitize` leaves it out.
     """
     unlearned, retrained = np.asarray(unlearned), np.asarray(retrained)
     check_pair(unlearned, retrained)
@@ -88,7 +89,7 @@ def klom(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
 
 
 def ks_distance(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
-    """Kolmogorov-Smirnov distance: the largest gap between the pools' distribution functions.
+    """Kolmogorov-Smirnov distance (Smirnov 1939): the largest gap of the distribution functions.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def gaussian_dp_mu(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
 
     References
     ----------
-    Dong, Roth and Su, "Gaussian differential privacy", JRSS B 84, 2022, definition 2.
+    Dong, Roth and Su, "Gaussian differential privacy", JRSS B 84, 2022, section 2: mu-GDP.
     """
     unlearned, retrained = np.asarray(unlearned), np.asarray(retrained)
     check_pair(unlearned, retrained)
@@ -169,7 +170,8 @@ def membership_inference_accuracy(forget_losses: np.ndarray, test_losses: np.nda
 
     References
     ----------
-    The attack of the NeurIPS 2023 Machine Unlearning Challenge's starting kit.
+    The attack of the NeurIPS 2023 Machine Unlearning Challenge's starting kit, which draws as many
+    test examples as there are forget ones.
     """
     forget_losses, test_losses = np.asarray(forget_losses), np.asarray(test_losses)
     for name, losses in (("forget_losses", forget_losses), ("test_losses", test_losses)):

@@ -144,6 +144,10 @@ BAD = {
         {"validation_logits": np.zeros((N, 30, C + 1))},
         r"unlearned: validation_logits, shape \[20, 30, 4\]: pass \[N, V, C\] = \[20, V, 3\]",
     ),
+    "few validation images": (
+        {"validation_logits": np.zeros((N, 19, C))},
+        r"unlearned: validation_logits, shape \[20, 19, 3\]: calibrating .* at least 20 images",
+    ),
     "no validation image": (
         {"validation_logits": np.zeros((N, 0, C))},
         r"unlearned: validation_logits, shape \[20, 0, 3\]: it is empty",

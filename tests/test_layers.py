@@ -45,7 +45,7 @@ ALLOWED = {
     "harness.submission": {"harness.names"},
     "harness.terminal": set(),
     "harness.text": set(),
-    "harness.data": {"harness.tables"},
+    "harness.data": {"harness.epsilon", "harness.tables"},
     "harness.epsilon": set(),
     "harness.scoring": {"harness.epsilon"},
     "harness.metrics": {"harness.epsilon"},
@@ -136,7 +136,7 @@ ALLOWED = {
         "harness.reference",
     },
     "harness.testing": {"harness.data", "harness.epsilon", "harness.models"},
-    "harness.hosting": {"harness.data", "harness.reference"},
+    "harness.hosting": {"harness.data", "harness.epsilon", "harness.reference"},
     "harness.repair.competition": {"harness.sources", "harness.tables"},
     "harness.repair": {
         "harness.data",

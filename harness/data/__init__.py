@@ -20,6 +20,7 @@ from harness.data.fashion_mnist import fashion_mnist
 from harness.data.image_folder import image_folder
 from harness.data.splits import members, trainable
 from harness.data.synthetic_faces import synthetic_faces
+from harness.epsilon.calibration import LEAST_IMAGES
 from harness.tables import bind
 
 __all__ = ["Columns", "bind", "check", "checksum", "trainable"]
@@ -34,8 +35,6 @@ DATASETS: dict[str, Callable[..., Columns]] = {
     "image_folder": image_folder,
     "synthetic_faces": synthetic_faces,
 }
-
-LEAST_VALIDATION = 20  # images that confidences are calibrated on
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,10 @@ def divide(columns: Columns, splits: Splits) -> Data:
             f"the forget set has {len(rows['forget'])} example; two are needed, and some dozens "
             "to tell methods apart: make splits.forget larger"
         )
-    if len(rows["validation"]) < LEAST_VALIDATION:
+    if len(rows["validation"]) < LEAST_IMAGES:
         raise CompetitionError(
             f"there are {len(rows['validation'])} validation images; calibrating confidences "
-            f"takes at least {LEAST_VALIDATION}: raise splits.validation"
+            f"takes at least {LEAST_IMAGES}: raise splits.validation"
         )
     # Indices may come from a file, which can change; memorisation is an estimate.
     follows = splits.forget.kind not in ("indices", "memorised")

@@ -11,6 +11,7 @@ from harness.epsilon.blocks import blocks
 # Calibrated logits have this standard deviation over the validation images: about that of a
 # small trained network, so that both views of the confidence have a similar range.
 _SCALE = 3.0
+LEAST_IMAGES = 20  # of the validation set, that class means and scale are estimated from
 
 
 class Calibration(NamedTuple):

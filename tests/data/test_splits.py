@@ -57,6 +57,11 @@ def test_the_same_seed_divides_alike():
     ("change", "complaint"),
     [
         ({"retain": 5}, "no example of class"),
+        (
+            {"validation": 19},
+            "there are 19 validation images; calibrating .* at least 20: raise",
+        ),
+        ({"validation": 0}, "there are 0 validation images; calibrating"),
         ({"retain": 1700}, "leave some for the test set"),
         ({"forget": Forget(start=1790, count=64)}, "the forget set ends at 1854, there are 1797"),
     ],
