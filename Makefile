@@ -21,7 +21,7 @@ help: ## list the targets
 
 evaluate: .venv/installed ## run and score SUBMISSION, or every file in submissions/, and rank them
 	@$(HARNESS) evaluate $(IN) $(call option,--runs,RUNS) $(WHO) \
-		$(call option,--require-isolation,ISOLATION) $(call quoted,SUBMISSION)
+		$(call option,--require-isolation,ISOLATION) $(if $(RESCORE),--rescore) $(call quoted,SUBMISSION)
 
 check: need-SUBMISSION .venv/installed ## run SUBMISSION twice: would it be accepted?
 	@$(HARNESS) check $(IN) $(call quoted,SUBMISSION)

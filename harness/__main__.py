@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from harness.arguments import parser
 from harness.columns import Row
@@ -74,8 +75,13 @@ def _mend_streams() -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from harness import names
-    from harness.sandbox.host import Process
 
+    out = sys.stderr if options.json else sys.stdout
+    if options.rescore:
+        from harness.rescoring import rescore
+
+        rescore(options.competition, options.runs, options.paths, lambda row: _say(row, out))
+        return _show(options, out)
     named = bool(options.paths)
     paths = options.paths or names.find(SUBMISSIONS)
     if not paths:
@@ -86,38 +92,49 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
         return HOST_FAULT
     names.check(paths)  # before importing torch, so that a typo is answered at once
-    failed = 0
+    failed = _run(options, paths, retry=named, out=out)
+    _show(options, out)
+    return 1 if named and failed else 0
+
+
+def _run(options: argparse.Namespace, paths: Sequence[Path], retry: bool, out: TextIO) -> int:
+    """Evaluate files, print a line for each, and return how many have no score."""
+    from harness.sandbox.host import Process
+
     # Started first, so that it imports torch while we do.
     with contextlib.nullcontext() if options.cluster else Process() as process:
         from harness import evaluation
         from harness.workers import Workers
 
-        for row in evaluation.evaluate_all(
+        rows = evaluation.evaluate_all(
             paths,
             options.competition,
             options.runs,
             options.require_isolation,
             workers=Workers(options.workers, options.cluster),
-            retry=named,
+            retry=retry,
             process=process,
-        ):
-            failed += row.score is None
-            print(_line(row), flush=True, file=sys.stderr if options.json else sys.stdout)
-    print(file=sys.stderr if options.json else sys.stdout)
+            each=lambda row: _say(row, out),
+        )
+    return sum(row.score is None for row in rows)
+
+
+def _show(options: argparse.Namespace, out: TextIO) -> int:
+    """Print the leaderboard, and draw the report if it does not show that yet."""
+    print(file=out)
     _leaderboard(options)
     try:
         page = _drawn(options, again=False)
     except Exception as error:  # the results stand, whatever is wrong with the report
         print(f"warning: there is no new report: {error}", file=sys.stderr)
     else:
-        print(page, file=sys.stderr if options.json else sys.stdout)
-    return 1 if named and failed else 0
+        print(page, file=out)
+    return 0
 
 
-def _line(row: Row) -> str:
-    if row.score is not None:
-        return f"{row.submission}: {row.score:.4f}"
-    return f"{row.submission}: {row.status}\n{quoted(row.message or '')}"
+def _say(row: Row, out: TextIO) -> None:
+    line = f"{row.score:.4f}" if row.score is not None else f"{row.status}\n{quoted(row.message)}"
+    print(f"{row.submission}: {line}", flush=True, file=out)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -46,6 +46,11 @@ def parser() -> argparse.ArgumentParser:
         choices=("none", "partial", "full"),
         help="refuse to run under less (default: the competition's own)",
     )
+    evaluate.add_argument(
+        "--rescore",
+        action="store_true",
+        help="run nothing: compute the rows of FILE, or all, again from their stored outputs",
+    )
     evaluate.add_argument("--json", action="store_true", help=_JSON)
 
     check = verbs.add_parser(

@@ -220,8 +220,9 @@ class Row:
         ".0%")
     # fmt: on
 
-    message: str | None = None  # of a verdict
+    message: str = ""  # of a verdict
     explanations: dict[str, str] = field(default_factory=dict)  # of the flags, with their figures
+    scorer: str | None = None  # the version of the code that made it, and the limit of `slow`
     over_limit: str = "mark"  # what became of a slow row when this one was made
     at_floor: bool = False
     draws: list[float] = field(default_factory=list)  # of the score, for its rank group

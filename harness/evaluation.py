@@ -1,36 +1,34 @@
-"""From submitted files to rows on the leaderboard: the one way through the harness."""
+"""From submitted files to rows on the leaderboard: read, prepare, run, score, rank."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import hmac
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from joblib import parallel_config
 
 from harness import competition as competitions
-from harness import leaderboard, log, names, rows, store
+from harness import leaderboard, log, names, rescoring, store, yardstick
+from harness import runs as performed
 from harness import submission as submissions
+from harness.board import Board, failed, measure, score
 from harness.columns import Row
-from harness.competition import LEVELS
-from harness.epsilon import METRIC_VERSION
+from harness.competition import LEVELS, Competition
 from harness.outputs import Observer
-from harness.reference.ceiling import ceiling
-from harness.reference.pools import Reference, prepare
-from harness.run_store import RunStore
-from harness.runs import Runs, perform
+from harness.reference import pools
+from harness.run_store import SOURCE, RunStore
+from harness.runs import Runs
 from harness.sandbox.host import Process, Zygote
-from harness.sources import SHIPPED
-from harness.submission import Submission, Verdict
-from harness.text import quoted
+from harness.submission import Entry, Submission, Verdict
 from harness.workers import HERE, Workers
-from harness.yardstick import in_turn
+
+Each = Callable[[Row], None]
 
 
 def evaluate(
@@ -84,7 +82,8 @@ def evaluate_all(
     retry: bool = True,
     progress: bool = True,
     process: Process | None = None,
-) -> Iterator[Row]:
+    each: Each = lambda row: None,
+) -> list[Row]:
     """Evaluate submissions one after another; the leaderboard is up to date after each.
 
     Parameters
@@ -99,168 +98,133 @@ def evaluate_all(
         Show progress bars.
     process : Process, optional
         Started ahead for the runs on this machine.
+    each : callable
+        Called with each row as soon as it stands on the leaderboard.
 
-    Yields
-    ------
-    Row
-        One each.
+    Returns
+    -------
+    list of Row
+        One for each path.
     """
     settings = competitions.load(competition, runs=runs, require_isolation=require_isolation)
-    names.check(paths)
-    # What cannot be read is known before anything is trained.
-    entries = [_read(path, settings.evaluation.limits.submission_kb) for path in paths]
+    entries = read(paths, settings)
     results = leaderboard.results_folder(settings.name)
+    made = []
     with store.lock(results):
         torch.set_num_threads(1)  # so that outputs do not depend on the number of cores
-        reference = prepare(settings, progress, workers)
-        observer = Observer(settings.model, reference.data)
-        with (
-            _panel_at_work(reference),
-            Zygote(
-                reference.inputs, require=settings.evaluation.require_isolation, process=process
-            ) as zygote,
-            workers.joined(zygote, observer),
-        ):
-            run = partial(perform, zygote=zygote, observer=observer, workers=workers)
-            evaluator = _Evaluator(reference, run, workers.at_once, results, retry, progress)
-            evaluator.draw_lines()
+        board = prepare(settings, results, workers, progress)
+        with _place(board, workers, process, progress) as place:
+            _row(board.baselines[0].name, board.baselines[0], board, place, retry)
             for name, submission in entries:
-                row = evaluator.row(name, submission)
-                leaderboard.update(results, evaluator.key)
-                yield row
+                made.append(_row(name, submission, board, place, retry))
+                rank(board)
+                each(made[-1])
+        rescoring.again(settings, results, lambda row: _is_outdated(row, board))
+    return made
 
 
-def runs_folder(folder: Path, fingerprint: str, sha256: str) -> Path:
-    """Where the runs of a file against a reference are kept, in its submission's folder."""
-    return folder / f"runs-{_key(fingerprint, sha256)}"
+@dataclass(frozen=True)
+class Place:
+    """Where submissions are run."""
+
+    zygote: Zygote
+    observer: Observer
+    workers: Workers
+    progress: bool
 
 
-def _read(path: Path, largest_kb: int) -> tuple[str, Submission | Verdict]:
-    """The row's name, and what is to be run for it, or why nothing is."""
+def read(paths: Sequence[Path], settings: Competition) -> list[Entry]:
+    """Each file's name and what to run, or its verdict; known before anything is trained."""
+    names.check(paths)
+    largest = settings.evaluation.limits.submission_kb
+    return [submissions.entry(path, largest_kb=largest) for path in paths]
+
+
+def prepare(settings: Competition, results: Path, workers: Workers, progress: bool) -> Board:
+    """The reference, its ceiling, and the lines that follow from them alone."""
+    return measure(pools.prepare(settings, progress, workers), results)
+
+
+def run(submission: Submission, board: Board, place: Place) -> tuple[Runs, np.ndarray]:
+    """The outputs of all runs, and the seconds of retrainings that alternate with them."""
+    folder = board.folder(submission.name)
+    kept = board.runs_folder(submission.name, submission.sha256)
+    if not kept.exists():
+        (folder / "log.txt").unlink(missing_ok=True)  # of another version
+    made_from = store.key(board.reference.fingerprint, submission.sha256)
+    secret = store.secret(board.results / "secret")
+    return yardstick.in_turn(
+        submission,
+        board.reference,
+        place.zygote,
+        place.observer,
+        place.workers,
+        kept,
+        key=hmac.digest(secret, made_from.encode(), "sha256"),
+        log=lambda text: log.printed(folder, text),
+        progress=place.progress,
+    )
+
+
+def rank(board: Board) -> None:
+    """Put all rows that can be compared into `leaderboard.csv`."""
+    leaderboard.update(board.results, board.key)
+
+
+def _row(
+    name: str, submission: Submission | Verdict, board: Board, place: Place, retry: bool
+) -> Row:
+    """A file's row: the stored one if it still holds, else a new one."""
+    if isinstance(submission, Verdict):
+        leaderboard.drop_versions(board.folder(name), "")
+        return failed(name, "", submission, board)
+    sha256 = submission.sha256
+    leaderboard.drop_versions(board.folder(name), sha256)
+    store.write(board.folder(name) / SOURCE, submission.source)  # for the report
+    stored = leaderboard.read_row(board.folder(name), board.settings.runs)
+    if stored is not None and _holds(stored, board, retry):
+        return stored
     try:
-        return names.row_name(path), submissions.read(path, largest_kb=largest_kb)
+        row = score(name, sha256, *run(submission, board, place), board)
     except Verdict as verdict:
-        return names.row_name(path), verdict
+        return failed(name, sha256, verdict, board)
+    for other in board.folder(name).glob("runs-*"):
+        if other != board.runs_folder(name, sha256):
+            shutil.rmtree(other)
+    return row
 
 
-def _panel_at_work(reference: Reference) -> parallel_config:
-    """Attackers spread over the cores, where that is worth the start of processes."""
-    models_seen = len(reference.retrained) * len(reference.data.forget["label"])
-    return parallel_config(n_jobs=-1 if models_seen > 10_000 else 1)
+def _holds(row: Row, board: Board, retry: bool) -> bool:
+    """Whether a row of the same file is what would be found again."""
+    settings = board.settings
+    if (row.reference, row.over_limit) != (board.key, settings.limits.over_limit):
+        return False
+    if row.score is None:
+        return not retry
+    kept = board.runs_folder(row.submission, row.sha256 or "")
+    if _is_outdated(row, board) and performed.read(kept, row.runs) is not None:
+        return False
+    isolated = LEVELS.index(row.isolation or "none") >= LEVELS.index(settings.require_isolation)
+    return isolated and (not settings.keep_weights or RunStore(kept).has_weights(row.runs))
 
 
-NOISE = SHIPPED / "submissions/head_noise.py"
-SOURCE = "source.py"  # the Python that ran, in the submission's folder
+def _is_outdated(row: Row, board: Board) -> bool:
+    """Whether other code than today's scored it, and it can be compared and computed again."""
+    kept = board.runs_folder(row.submission, row.sha256 or "")
+    is_old = row.score is not None and row.scorer != board.scorer
+    return is_old and row.reference == board.key and kept.is_dir()
 
 
-class _Evaluator:
-    """What the submissions of one evaluation share."""
-
-    def __init__(
-        self,
-        reference: Reference,
-        run: Callable[..., Runs],
-        at_once: int,
-        results: Path,
-        retry: bool,
-        progress: bool,
-    ) -> None:
-        self.reference = reference
-        self._run = run
-        self._at_once = at_once
-        self.settings = reference.competition.evaluation
-        self.key = _key(reference.fingerprint, self.settings.attackers, self.settings.delta)
-        self._results = results
-        self._secret = store.secret(results / "secret")
-        self._retry = retry
-        self._progress = progress
-        self._ceiling = ceiling(reference, self.settings, self.key)
-        self._noise = submissions.read(NOISE)
-
-    def draw_lines(self) -> None:
-        """The lines of every board: retraining, noise on the head, and the floor."""
-        runs = self.settings.runs
-        folders = {name: self._results / "baselines" / name for name in rows.LINES}
-        kept = [leaderboard.read_row(folder, runs) for folder in folders.values()]
-        if not all(row and row.reference == self.key for row in kept):
-            for name, row in rows.baselines(self.reference, self._ceiling).items():
-                self._keep(folders[name], f"({name})", "", row)
-        self.row(self._noise.name, self._noise)
-
-    def row(self, name: str, submission: Submission | Verdict) -> Row:
-        """The submission's row: the stored one if it still holds, else a new one."""
-        folder = leaderboard.submission_folder(self._results, name)
-        if isinstance(submission, Verdict):
-            return self._failed(folder, name, "", submission)
-        store.write(folder / SOURCE, submission.source)  # for the report, whatever comes of it
-        kept = leaderboard.read_row(folder, self.settings.runs)
-        if kept is not None and self._holds(kept, submission):
-            return kept
-        try:
-            return self._scored(folder, submission)
-        except Verdict as verdict:
-            return self._failed(folder, name, submission.sha256, verdict)
-
-    def _holds(self, row: Row, submission: Submission) -> bool:
-        return (
-            row.reference == self.key
-            and row.sha256 == submission.sha256
-            and row.over_limit == self.settings.limits.over_limit
-            and (not self._retry if row.score is None else self._suffices(row, submission))
-        )
-
-    def _suffices(self, row: Row, submission: Submission) -> bool:
-        """Whether a scored row was isolated as now required, and its weights kept if wanted."""
-        settings = self.settings
-        if LEVELS.index(row.isolation or LEVELS[0]) < LEVELS.index(settings.require_isolation):
-            return False
-        folder = leaderboard.submission_folder(self._results, row.submission)
-        kept = runs_folder(folder, self.reference.fingerprint, submission.sha256)
-        return not settings.keep_weights or RunStore(kept).has_weights(settings.runs)
-
-    def _scored(self, folder: Path, submission: Submission) -> Row:
-        key = _key(self.reference.fingerprint, submission.sha256)
-        kept = runs_folder(folder, self.reference.fingerprint, submission.sha256)
-        for stale in folder.glob("runs-*"):
-            if stale != kept:
-                shutil.rmtree(stale)
-                (folder / "log.txt").unlink(missing_ok=True)
-        run = partial(
-            self._run,
-            submission,
-            limits=self.settings.limits,
-            folder=kept,
-            key=hmac.digest(self._secret, key.encode(), "sha256"),
-            keep_weights=self.settings.keep_weights,
-            log=partial(log.printed, folder),
-            progress=self._progress,
-        )
-        runs, retrainings = in_turn(run, self._run, self.reference, self._at_once, kept)
-        scored = rows.scored(folder, runs, retrainings, self.reference, self._ceiling)
-        if submission.sha256 == self._noise.sha256:
-            scored["status"] = rows.BASELINE
-        return self._keep(folder, submission.name, submission.sha256, scored)
-
-    def _failed(self, folder: Path, name: str, sha256: str, verdict: Verdict) -> Row:
-        log.printed(folder, quoted(verdict.output))
-        log.note(folder, f"{verdict.status}\n{quoted(verdict.message)}")
-        found = {"status": verdict.status, "message": verdict.message}
-        return self._keep(folder, name, sha256, found)
-
-    def _keep(self, folder: Path, name: str, sha256: str, found: dict[str, Any]) -> Row:
-        row = Row(
-            submission=name,
-            runs=self.settings.runs,
-            metric_version=METRIC_VERSION,
-            reference=self.key,
-            sha256=sha256,
-            evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            over_limit=self.settings.limits.over_limit,
-            **found,
-        )
-        leaderboard.write_row(folder, row)
-        return row
-
-
-def _key(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+@contextlib.contextmanager
+def _place(
+    board: Board, workers: Workers, process: Process | None, progress: bool
+) -> Iterator[Place]:
+    """The sandbox, open."""
+    reference = board.reference
+    observer = Observer(reference.competition.model, reference.data)
+    require = board.settings.require_isolation
+    with (
+        Zygote(reference.inputs, require=require, process=process) as zygote,
+        workers.joined(zygote, observer),
+    ):
+        yield Place(zygote, observer, workers, progress)

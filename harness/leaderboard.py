@@ -43,6 +43,18 @@ def write_row(folder: Path, row: Row) -> None:
     store.write(_file(folder, row.runs), json.dumps(row.known(), indent=1))
 
 
+def drop_versions(folder: Path, sha256: str) -> None:
+    """Take rows of other versions of a file off the board, however many runs they had.
+
+    Their outputs stay for now, so a file that comes back is scored without being run.
+    """
+    for path in folder.glob("row-*.json"):
+        row = _read(path)
+        if row is None or row.sha256 != sha256:
+            for own in folder.glob(f"*{path.stem.removeprefix('row')}.*"):
+                own.unlink()
+
+
 def update(results: Path, reference: str) -> pd.DataFrame:
     """Rank the rows that were scored against `reference`, write `leaderboard.csv`, return it.
 
@@ -51,7 +63,7 @@ def update(results: Path, reference: str) -> pd.DataFrame:
     of their own, and have no rank. Baselines, and rows of shipped methods that were not evaluated
     here, stand among the others by their scores, and have no rank either.
     """
-    rows = [row for row in _rows(results) if row.reference == reference]
+    rows = [row for row in stored(results) if row.reference == reference]
     for runs in {row.runs for row in rows}:
         _rank([row for row in rows if row.runs == runs and row.status == "scored"])
     evaluated = {(row.runs, row.submission) for row in rows}
@@ -75,7 +87,7 @@ def read(path: Path) -> pd.DataFrame:
         frame = _read_csv(path)
         if list(frame.columns) == KEYS:
             return frame
-    newest = max(_rows(path.parent), key=lambda row: row.evaluated_at or "", default=None)
+    newest = max(stored(path.parent), key=lambda row: row.evaluated_at or "", default=None)
     update(path.parent, newest.reference or "" if newest else "")
     return read(path)
 
@@ -87,7 +99,8 @@ def _place(row: Row) -> tuple:
 
 
 def _is_apart(row: Row) -> bool:
-    return row.over_limit == "apart" and "slow" in (row.flags or "").split()
+    is_slow = row.status == "scored" and "slow" in (row.flags or "").split()
+    return is_slow and row.over_limit == "apart"
 
 
 def _rank(scored: list[Row]) -> None:
@@ -116,7 +129,7 @@ def _shipped(competition: str, reference: str) -> list[Row]:
     if not path.is_file():
         return []
     frame = _read_csv(path)
-    frame = frame[(frame["reference"] == reference) & (frame["status"] == "scored")]
+    frame = frame[(frame["reference"] == reference) & frame["score"].notna()]
     rows = frame.drop(columns=["rank", "rank_group"]).assign(status="shipped").to_dict("records")
     return [
         Row.read({str(name): value for name, value in row.items() if pd.notna(value)})
@@ -124,7 +137,7 @@ def _shipped(competition: str, reference: str) -> list[Row]:
     ]
 
 
-def _rows(results: Path) -> list[Row]:
+def stored(results: Path) -> list[Row]:
     """All rows that are kept, of whatever reference and attackers."""
     folders = ("submissions", "baselines")
     paths = [p for folder in folders for p in sorted(results.glob(f"{folder}/*/row-*.json"))]
@@ -140,3 +153,13 @@ def _read(path: Path) -> Row | None:
 
 def _file(folder: Path, runs: int) -> Path:
     return folder / f"row-{runs}.json"
+
+
+def metrics_file(folder: Path, runs: int) -> Path:
+    """Where every figure of a row is kept, in its submission's folder."""
+    return folder / f"metrics-{runs}.json"
+
+
+def examples_file(folder: Path, runs: int) -> Path:
+    """Where the figures of each forget example are kept."""
+    return folder / f"examples-{runs}.csv"

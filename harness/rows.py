@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness import diagnostics, log, metrics, scoring, store
+from harness import diagnostics, leaderboard, log, metrics, scoring, store
 from harness.epsilon import ForgettingQuality
 from harness.reference.pools import Reference
 from harness.runs import Runs
@@ -25,6 +25,7 @@ def scored(
     retrainings: np.ndarray,
     reference: Reference,
     ceiling: ForgettingQuality,
+    is_baseline: bool = False,
 ) -> dict[str, Any]:
     """Score runs, and write what the leaderboard has no column for to `folder`.
 
@@ -38,6 +39,8 @@ def scored(
     reference : Reference
     ceiling : ForgettingQuality
         Forgetting quality of as many retrained models.
+    is_baseline : bool
+        Whether it is a line to compare with: it has no rank, and may take as long as it does.
 
     Returns
     -------
@@ -51,7 +54,8 @@ def scored(
     """
     settings, labels = reference.competition.evaluation, reference.data.forget["label"]
     fraction = fraction_low(runs.seconds, retrainings)
-    refuse_slow(fraction, settings.limits)
+    if not is_baseline:
+        refuse_slow(fraction, settings.limits)
     pools = runs.pool, reference.retrained
     score = scoring.score(*pools, ceiling, labels, settings.attackers, settings.delta)
     figures: dict[str, Any] = metrics.figures(
@@ -68,19 +72,21 @@ def scored(
         score.value,
         figures["neurips2023_score"],
         score.utility,
-        fraction,
+        None if is_baseline else fraction,
         settings.limits.retrain_fraction,
     )
     figures = score.figures() | figures
-    store.write(folder / "metrics.json", json.dumps(figures, indent=1))
+    store.write(leaderboard.metrics_file(folder, settings.runs), json.dumps(figures, indent=1))
     examples = {k: v for k, v in reference.data.forget.items() if k not in ("image", "label")}
     examples |= metrics.per_example(*pools, labels, score.quality)
     table = pd.DataFrame(examples).to_csv(index=False, float_format="%.6g")
-    store.write(folder / "examples.csv", table)
+    store.write(leaderboard.examples_file(folder, settings.runs), table)
+    for name in ("metrics.json", "examples.csv"):  # as they were called at first, of whatever N
+        (folder / name).unlink(missing_ok=True)
     for flag in flags:
         log.note(folder, f"flag {flag.name}: {flag.explanation}\n")
     return figures | {
-        "status": "scored",
+        "status": BASELINE if is_baseline else "scored",
         "flags": " ".join(flag.name for flag in flags),
         "explanations": {flag.name: flag.explanation for flag in flags},
         "isolation": runs.isolation,

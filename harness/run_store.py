@@ -12,7 +12,9 @@ from harness.competition import LEVELS
 from harness.outputs import TOGETHER, Observer
 from harness.pool import Pool
 from harness.sandbox.host import RunResult
-from harness.store import Store, StoreError
+from harness.store import Store, StoreError, key
+
+SOURCE = "source.py"  # the Python that ran, in the submission's folder
 
 
 class RunStore(Store):
@@ -94,6 +96,11 @@ class RunStore(Store):
 
     def _checksums(self, batch: range) -> list[str]:
         return [self.checksum(_name(run)) for run in batch]
+
+
+def runs_folder(folder: Path, *made_from: str) -> Path:
+    """Where the runs that follow from all this are kept, in the folder of their submission."""
+    return folder / f"runs-{key(*made_from)}"
 
 
 def _name(run: int) -> str:

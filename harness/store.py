@@ -104,6 +104,11 @@ class Store:
         return self.folder / f"{name}.safetensors"
 
 
+def key(*parts: object) -> str:
+    """A short name for what follows from these parts."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
 def write(path: Path, content: bytes | str, mode: int = 0o666) -> None:
     """Write a whole file or none: under a temporary name, then renamed."""
     temporary = path.with_name(f".{path.name}.tmp")

@@ -93,6 +93,9 @@ class Submission:
     signed: bool = False
 
 
+Entry = tuple[str, Submission | Verdict]
+
+
 def read(path: Path, function: str = "unlearning", largest_kb: int = 256) -> Submission:
     """Read a submission that defines this function.
 
@@ -135,6 +138,14 @@ def read(path: Path, function: str = "unlearning", largest_kb: int = 256) -> Sub
         )
     digest = hashlib.sha256(source).hexdigest()
     return Submission(name, path, source, digest, tuple(said["imports"]), function, said["signed"])
+
+
+def entry(path: Path, function: str = "unlearning", largest_kb: int = 256) -> Entry:
+    """The row's name, and what is to be run for it, or why nothing is; see `read`."""
+    try:
+        return row_name(path), read(path, function, largest_kb)
+    except Verdict as verdict:
+        return row_name(path), verdict
 
 
 def _parsed(file: BinaryIO, path: Path, function: str) -> dict[str, Any]:

@@ -16,13 +16,17 @@ from scipy.stats import t as student
 from harness import store
 from harness.competition import Limits
 from harness.device import device
+from harness.outputs import Observer
 from harness.reference import plain_loop
 from harness.reference.pools import Reference
 from harness.reference.training import MEASURED_SECONDS, as_plain
 from harness.run_store import TOGETHER
-from harness.runs import Runs
+from harness.runs import Runs, perform
+from harness.sandbox.host import Zygote
 from harness.submission import Submission, Verdict
+from harness.workers import Workers
 
+_FILE = "retrainings.json"
 TURNS = 8  # of runs and of retrainings; fewer if there are few runs
 LONGER = 3  # times as many epochs has the longer of two
 RUNS = 3  # retrainings one after another, at least: one second on a busy machine says little
@@ -75,11 +79,15 @@ def retraining(epochs: int, spent: Mapping[int, np.ndarray]) -> np.ndarray:
 
 
 def in_turn(
-    run: Callable[..., Runs],
-    perform: Callable[..., Runs],
+    submission: Submission,
     reference: Reference,
-    at_once: int,
+    zygote: Zygote,
+    observer: Observer,
+    workers: Workers,
     folder: Path,
+    key: bytes,
+    log: Callable[[str], None] = lambda text: None,
+    progress: bool = True,
 ) -> tuple[Runs, np.ndarray]:
     """The runs of a submission, alternating with retrainings.
 
@@ -89,14 +97,11 @@ def in_turn(
 
     Parameters
     ----------
-    run : callable
-        Does the submission's runs until there are `count`, `of` so many in the end, and gives them.
-    perform : callable
-        `harness.runs.perform`, with the arguments that all runs of an evaluation share.
+    submission : Submission
     reference : Reference
-    at_once : int
-    folder : Path
-        Where the submission's runs are stored. The retrainings' seconds are kept there too, so that
+        Of a competition that says how many runs, and within which limits.
+    zygote, observer, workers, folder, key, log, progress
+        As in `harness.runs.perform`. The retrainings' seconds are kept in `folder` too, so that
         nothing is repeated.
 
     Returns
@@ -105,23 +110,42 @@ def in_turn(
     seconds : ndarray [m]
         Those of m retrainings; empty if an epoch breaks the limits of a run.
     """
-    path = folder / "retrainings.json"
-    ends = _ends(reference.competition.evaluation.runs, at_once)
-    each = at_once * math.ceil(RUNS / len(ends))
-    epochs, loops = reference.competition.training.epochs, yardsticks(reference)
+    settings = reference.competition.evaluation
+    ends = _ends(settings.runs, workers.at_once)
+    each = workers.at_once * math.ceil(RUNS / len(ends))
     for end in ends:
-        runs = run(count=end, of=ends[-1])
-        kept = json.loads(path.read_text()) if path.exists() else {}
+        runs = perform(
+            submission,
+            zygote,
+            observer,
+            settings.limits,
+            end,
+            folder,
+            key,
+            of=settings.runs,
+            workers=workers,
+            keep_weights=settings.keep_weights,
+            log=log,
+            progress=progress,
+        )
+        kept = _kept(folder)
         # Beside more runs it was measured already, when there were to be more of them.
         done = str(end) in kept or any(int(other) > end for other in kept)
         if not done and [] not in kept.values():
-            spent = _seconds(perform, loops, reference, each)
-            kept[str(end)] = retraining(epochs, spent).tolist()
-            store.write(path, json.dumps(kept))
-    beside = [end for end in kept if int(end) <= ends[-1]] or list(kept)
+            spent = _seconds(reference, zygote, observer, workers, each)
+            seconds = retraining(reference.competition.training.epochs, spent)
+            kept[str(end)] = seconds.tolist()
+            store.write(folder / _FILE, json.dumps(kept))
+    return runs, retrainings(folder, settings.runs)
+
+
+def retrainings(folder: Path, runs: int) -> np.ndarray:
+    """The seconds [m] of the retrainings that were done beside so many runs; see `in_turn`."""
+    kept = _kept(folder)
+    beside = [end for end in kept if int(end) <= runs] or list(kept)
     measured = [np.array(kept[end]) for end in beside]
     broken = any(seconds.size == 0 for seconds in measured)
-    return runs, np.array([]) if broken else np.concatenate(measured)
+    return np.array([]) if broken or not measured else np.concatenate(measured)
 
 
 def fraction_low(seconds: np.ndarray, retrainings: np.ndarray) -> float | None:
@@ -168,21 +192,24 @@ def _ends(count: int, at_once: int) -> list[int]:
     return [min(end, count) for end in range(size, count + size, size)]
 
 
+def _kept(folder: Path) -> dict[str, list[float]]:
+    """The seconds of retrainings, by the number of runs that were done before."""
+    path = folder / _FILE
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def _seconds(
-    perform: Callable[..., Runs], loops: Mapping[int, Submission], reference: Reference, count: int
+    reference: Reference, zygote: Zygote, observer: Observer, workers: Workers, count: int
 ) -> dict[int, np.ndarray]:
     """The seconds of so many runs of each loop, until one breaks the limits of a run."""
     spent: dict[int, np.ndarray] = {}
-    for epochs, loop in loops.items():
+    limits = reference.competition.evaluation.limits
+    for epochs, loop in yardsticks(reference).items():
         with tempfile.TemporaryDirectory() as folder:
             try:
+                own = Path(folder), loop.name.encode()
                 runs = perform(
-                    loop,
-                    limits=reference.competition.evaluation.limits,
-                    count=count,
-                    folder=Path(folder),
-                    key=loop.name.encode(),
-                    progress=False,
+                    loop, zygote, observer, limits, count, *own, workers=workers, progress=False
                 )
             except Verdict:
                 break

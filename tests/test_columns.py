@@ -96,6 +96,7 @@ def test_a_field_without_a_caption_is_no_figure():
     assert {f.name for f in fields(Row)} - COLUMNS.keys() == {
         "message",
         "explanations",
+        "scorer",
         "over_limit",
         "at_floor",
         "draws",

@@ -121,8 +121,8 @@ def test_a_folder_of_submissions_becomes_a_leaderboard(workspace):
     assert 'broken.py", line 2, in unlearning' in done.stdout
     assert "leaderboard.csv" in done.stdout
     folder = Path("results/small")
-    assert json.loads((folder / "submissions/noise/metrics.json").read_text())
-    assert len(pd.read_csv(folder / "submissions/noise/examples.csv")) == 6
+    assert json.loads((folder / "submissions/noise/metrics-32.json").read_text())
+    assert len(pd.read_csv(folder / "submissions/noise/examples-32.csv")) == 6
     assert "AttributeError" in (folder / "submissions/broken/log.txt").read_text()
     printed = command(workspace, "leaderboard", "--competition", "small.toml")
     assert "noise" in printed.stdout
@@ -282,7 +282,7 @@ def test_a_typo_is_answered_before_anything_is_trained(tmp_path, monkeypatch):
     small_toml(tmp_path)
     Path("mine.py").write_text(NOISE)
     with pytest.raises(FileNotFoundError, match="did you mean mine.py"):
-        next(evaluation.evaluate_all([Path("mine.py"), Path("mien.py")], "small.toml"))
+        evaluation.evaluate_all([Path("mine.py"), Path("mien.py")], "small.toml")
     assert not Path("reference").exists()
     code = "import sys, harness.__main__ as h; print(h.main(sys.argv[1:]), 'torch' in sys.modules)"
     words = ["evaluate", "--competition", "small.toml", "mien.py"]

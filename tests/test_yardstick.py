@@ -1,9 +1,7 @@
 """Retrainings by the competition's recipe, in turn with a submission's runs, and never fatal."""
 
 import json
-import tempfile
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +13,19 @@ from harness.reference import plain_loop
 from harness.reference.training import as_plain
 from harness.runs import Runs, perform
 from harness.sandbox.host import Zygote
-from harness.submission import Verdict
-from harness.yardstick import fraction_low, in_turn, refuse_slow, retraining, yardsticks
+from harness.submission import Submission, Verdict
+from harness.workers import Workers
+from harness.yardstick import (
+    fraction_low,
+    in_turn,
+    refuse_slow,
+    retraining,
+    retrainings,
+    yardsticks,
+)
 from tests.small import small_competition
 
+MINE = Submission("mine", Path("mine.py"), b"", "", ())
 RUNS = 32  # of the small competition: two turns of 16, with two retrainings each for one worker
 
 
@@ -26,7 +33,7 @@ RUNS = 32  # of the small competition: two turns of 16, with two retrainings eac
 def setting(trained):
     reference, observer = small_competition(trained)
     with Zygote(reference.inputs) as zygote:
-        yield reference, partial(perform, zygote=zygote, observer=observer)
+        yield reference, zygote, observer
 
 
 def with_training(reference, **changes):
@@ -57,24 +64,6 @@ def test_on_a_gpu_a_longer_loop_tells_what_starting_takes(setting, monkeypatch):
     # A short run that was held up says nothing of a whole one, except that it is no quicker.
     assert retraining(30, {1: np.array([6.0]), 3: np.array([5.0])}) == pytest.approx([5.0])
     assert retraining(30, {}).size == 0
-
-
-def test_a_longer_loop_that_breaks_the_limits_leaves_the_shorter_one(setting, monkeypatch):
-    reference, run = setting
-    loops = yardsticks(reference)
-    ((length, loop),) = loops.items()
-    broken = replace(loop, source=b"def unlearning(*_): raise MemoryError")
-    monkeypatch.setattr("harness.yardstick.yardsticks", lambda _: {length: loop, 9: broken})
-    measured = []
-
-    def counted(*args, **kwargs) -> Runs:
-        measured.append(run(*args, **kwargs))
-        return measured[-1]
-
-    with tempfile.TemporaryDirectory() as folder:
-        _, seconds = in_turn(lambda count, of: None, counted, reference, 1, Path(folder))  # type: ignore[arg-type]
-    whole = 3 / length * np.concatenate([made.seconds for made in measured])
-    np.testing.assert_allclose(seconds, whole)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
@@ -114,64 +103,100 @@ def test_it_trains_by_the_recipe(setting, optimizer, monkeypatch):
     np.testing.assert_allclose(used["weight"], len(labels) / (10 * counts), rtol=1e-6)
 
 
-def test_runs_and_retrainings_take_turns_and_are_done_once(setting, tmp_path):
-    reference, run = setting
-    order: list[int | str] = []
-    pools = []
+@pytest.fixture
+def order(monkeypatch) -> list[tuple[str, int, Runs]]:
+    """What was asked for: whose runs, how many, and what came of it."""
+    asked = []
 
-    def until(count: int, of: int) -> Runs:
-        order.append(count)
-        return run(
-            next(iter(yardsticks(reference).values())),  # as good a submission as any
-            limits=reference.competition.evaluation.limits,
-            count=count,
-            folder=tmp_path,
-            key=b"k",
-            progress=False,
-        )
-
-    def counted(*args, **kwargs) -> Runs:
-        made = run(*args, **kwargs)
-        order.append("retraining")
-        pools.append(made)
+    def noted(submission, zygote, observer, limits, count, *args, **kwargs) -> Runs:
+        made = perform(submission, zygote, observer, limits, count, *args, **kwargs)
+        asked.append((submission.name, count, made))
         return made
 
-    runs, seconds = in_turn(until, counted, reference, 1, tmp_path)
-    assert order == [16, "retraining", 32, "retraining"]
+    monkeypatch.setattr("harness.yardstick.perform", noted)
+    return asked
+
+
+def test_runs_and_retrainings_take_turns_and_are_done_once(setting, tmp_path, order):
+    reference, zygote, observer = setting
+    ((epochs, loop),) = yardsticks(reference).items()
+    submission = replace(loop, name="mine")  # as good a submission as any
+    place = zygote, observer, Workers(1), tmp_path, b"k"
+
+    runs, seconds = in_turn(submission, reference, *place, progress=False)
+    expected = [("mine", 16), ("retraining", 2), ("mine", 32), ("retraining", 2)]
+    assert [asked[:2] for asked in order] == expected
     assert len(runs.seconds) == RUNS
-    factor = 3 / next(iter(yardsticks(reference)))
-    measured = np.concatenate([made.seconds for made in pools])
-    np.testing.assert_allclose(seconds, factor * measured)
+    beside = [made for name, _, made in order if name == "retraining"]
+    factor = reference.competition.training.epochs / epochs
+    spent = [s for made in beside for s in made.seconds]
+    assert seconds.tolist() == pytest.approx([factor * s for s in spent])
     assert len(seconds) == 4
+    assert retrainings(tmp_path, RUNS).tolist() == seconds.tolist()
     # They have really trained: they differ from the original, and from each other.
-    logits = [reference.original.forget_logits[0], *pools[0].pool.forget_logits]
+    logits = [reference.original.forget_logits[0], *beside[0].pool.forget_logits]
     assert len({one.tobytes() for one in logits}) == 3
-    again = in_turn(until, counted, reference, 1, tmp_path)
-    assert order[4:] == [16, 32]
+    again = in_turn(submission, reference, *place, progress=False)
+    assert [asked[:2] for asked in order[4:]] == [("mine", 16), ("mine", 32)]
     assert again[1].tolist() == seconds.tolist()
     own = reference.competition
-    fewer = replace(own, evaluation=replace(own.evaluation, runs=8))
-    first_look = in_turn(until, counted, replace(reference, competition=fewer), 1, tmp_path)
-    assert order[6:] == [8]  # what was measured beside more runs is enough
+    fewer = replace(reference, competition=replace(own, evaluation=replace(own.evaluation, runs=8)))
+    first_look = in_turn(submission, fewer, *place, progress=False)
+    # What was measured beside more runs is enough.
+    assert [asked[:2] for asked in order[6:]] == [("mine", 8)]
     assert first_look[1].tolist() == seconds.tolist()
 
 
-def test_limits_too_tight_for_an_epoch_leave_it_unknown_and_are_tried_once(setting, tmp_path):
-    reference, run = setting
+@pytest.fixture
+def tries(monkeypatch) -> list[Runs | Verdict]:
+    """What came of each retraining; the submission itself is not run."""
+    made: list[Runs | Verdict] = []
+
+    def noted(submission, *args, **kwargs) -> Runs | None:
+        if submission is MINE:
+            return None
+        try:
+            made.append(perform(submission, *args, **kwargs))
+        except Verdict as verdict:
+            made.append(verdict)
+            raise
+        return made[-1]
+
+    monkeypatch.setattr("harness.yardstick.perform", noted)
+    return made
+
+
+def test_a_longer_loop_that_breaks_the_limits_leaves_the_shorter_one(
+    setting, tmp_path, monkeypatch, tries
+):
+    reference, zygote, observer = setting
+    ((length, loop),) = yardsticks(reference).items()
+    broken = replace(loop, source=b"def unlearning(*_): raise MemoryError")
+    monkeypatch.setattr("harness.yardstick.yardsticks", lambda _: {length: loop, 9: broken})
+    _, seconds = in_turn(MINE, reference, zygote, observer, Workers(1), tmp_path, b"k")
+    measured = [runs for runs in tries if isinstance(runs, Runs)]
+    assert len(tries) == 2 * len(measured) == 4
+    epochs = reference.competition.training.epochs
+    spent = np.concatenate([runs.seconds for runs in measured])
+    np.testing.assert_allclose(seconds, spent * epochs / length)
+
+
+def test_limits_too_tight_for_an_epoch_leave_it_unknown_and_are_tried_once(
+    setting, tmp_path, tries
+):
+    reference, zygote, observer = setting
     own = reference.competition
     limits = replace(own.evaluation.limits, seconds=1e-3)
     evaluation = replace(own.evaluation, limits=limits)
     tight = replace(reference, competition=replace(own, evaluation=evaluation))
-    tries = []
-
-    def counted(*args, **kwargs) -> Runs:
-        tries.append(args)
-        return run(*args, **kwargs)
-
-    _, seconds = in_turn(lambda count, of: None, counted, tight, 1, tmp_path)  # type: ignore[arg-type]
+    _, seconds = in_turn(MINE, tight, zygote, observer, Workers(1), tmp_path, b"k")
     assert seconds.size == 0
     assert len(tries) == 1
     assert json.loads((tmp_path / "retrainings.json").read_text()) == {"16": []}
+
+
+def test_where_nothing_was_measured_nothing_is_known(tmp_path):
+    assert retrainings(tmp_path, RUNS).size == 0
 
 
 def test_the_least_fraction_covers_the_true_one_as_often_as_it_says():

@@ -6,7 +6,7 @@ import contextlib
 import json
 from pathlib import Path
 
-from harness import store
+from harness import scorer, store
 from harness.competition import Evaluation
 from harness.epsilon import ForgettingQuality
 from harness.reference.pools import Reference
@@ -26,7 +26,9 @@ def ceiling(reference: Reference, settings: Evaluation, key: str) -> ForgettingQ
     """
     path = file(reference, settings.runs, key)
     with contextlib.suppress(OSError, ValueError, KeyError):
-        return ForgettingQuality.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["scorer"] == scorer.version():
+            return ForgettingQuality.from_dict(content)
     measured = quality(
         reference.second,
         reference.retrained,
@@ -34,7 +36,7 @@ def ceiling(reference: Reference, settings: Evaluation, key: str) -> ForgettingQ
         settings.attackers,
         settings.delta,
     )
-    store.write(path, json.dumps(measured.to_dict()))
+    store.write(path, json.dumps({"scorer": scorer.version()} | measured.to_dict()))
     return measured
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness import runs
+from harness import leaderboard, runs
 from harness.columns import Row
-from harness.evaluation import SOURCE, runs_folder
 from harness.report import figures, plots
 from harness.report.methods import Method, describe
 from harness.report.plots import Figure
 from harness.report.standard import Standard, Views
 from harness.report.svg import Plot
+from harness.run_store import SOURCE, runs_folder
 from harness.sources import SHIPPED
 
 HARDEST = EASIEST = 6
@@ -43,14 +43,14 @@ NO_RETAIN = (
     "are not shown; remove `{folder}` and the reference's cache, and evaluate again to have them."
 )
 NO_EXAMPLES = (
-    "Its examples.csv is missing or of an evaluation with another number of runs, so single "
-    "examples cannot be shown; evaluate it again with {runs} runs to have them."
+    "Its table of examples is missing or of another evaluation, so single examples cannot be "
+    "shown; evaluate it again with {runs} runs to have them."
 )
 
 
 @dataclass(frozen=True)
 class Example:
-    """A forget example: its line of `examples.csv`, epsilons by attacker, its picture, its plot."""
+    """A forget example: its line of the table, epsilons by attacker, its picture, its plot."""
 
     facts: dict[str, Any]
     by_attacker: dict[str, float]
@@ -217,9 +217,10 @@ def _runs(row: Row, folder: Path, standard: Standard | None) -> runs.Runs | None
 def _examples(row: Row, folder: Path) -> pd.DataFrame | None:
     """The row's table of examples, if that is not another row's of the same submission."""
     try:
-        written = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        text = leaderboard.metrics_file(folder, row.runs).read_text(encoding="utf-8")
+        written = json.loads(text)
         if any(getattr(row, name, None) != value for name, value in written.items()):
             return None
-        return pd.read_csv(folder / "examples.csv")
+        return pd.read_csv(leaderboard.examples_file(folder, row.runs))
     except (OSError, ValueError):
         return None

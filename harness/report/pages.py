@@ -13,10 +13,10 @@ from harness import columns, leaderboard, store
 from harness.columns import Row
 from harness.competition import Competition
 from harness.diagnostics import FLAGS
-from harness.evaluation import runs_folder
 from harness.report.details import Details, gather, log_end, source
 from harness.report.standard import Standard
 from harness.report.templates import environment, version
+from harness.run_store import runs_folder
 
 FOLDER = "report"
 MARK = '<meta name="drawn-from"'  # which every page of ours has, with a digest
@@ -95,8 +95,8 @@ class Pages:
             json.dumps(own),
             log_end(folder),
             source(row, folder).hex(),
-            _text(folder / "examples.csv"),
-            _text(folder / "metrics.json"),
+            _text(leaderboard.examples_file(folder, row.runs)),
+            _text(leaderboard.metrics_file(folder, row.runs)),
         ]
         if standard is not None:
             outputs = runs_folder(folder, standard.reference.fingerprint, row.sha256 or "")

@@ -248,7 +248,7 @@ def test_outputs_of_an_older_version_are_drawn_as_far_as_they_go(workspace):
 
 
 def test_examples_of_another_evaluation_are_not_taken_for_its_own(workspace):
-    path = workspace / "results/small/submissions/plain/metrics.json"
+    path = workspace / "results/small/submissions/plain/metrics-16.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"score": 0.123}))
     assert notes(redrawn(workspace, "plain")) == [NO_EXAMPLES.format(runs=16)]
 
