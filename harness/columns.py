@@ -24,7 +24,7 @@ class Column:
     form : str
         How its number is written, as `format` takes it.
     shown : tuple of str
-        Where: in `CSV`, `TERMINAL`, `PAGE`, `DETAILS`. Every figure is in `metrics.json` too.
+        Where: in `CSV`, `TERMINAL`, `PAGE`, `DETAILS`. Every figure is in `metrics-N.json` too.
     upto : str
         The key of the upper end, if it is shown as an interval.
     falling : bool

@@ -24,7 +24,7 @@ def document() -> str:
         "Accuracies and times are means over the runs. A row has no value where a figure is "
         "unknown.\n\n"
         f"## The columns of `leaderboard.csv`\n\n{_table(shown(CSV))}\n"
-        "## Further figures in `metrics.json`\n\n"
+        "## Further figures in `metrics-512.json`\n\n"
         f"It also has every figure above.\n\n{_table(further)}\n"
         "## Flags\n\nThe log of a submission gives the figures behind each of its flags.\n\n"
         f"| flag | what it means |\n|---|---|\n{''.join(flags)}"

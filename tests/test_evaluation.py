@@ -17,6 +17,7 @@ import pytest
 import harness
 from harness import evaluation
 from harness.__main__ import main
+from harness.board import BASELINES
 from harness.store import lock
 from tests.small import small_toml
 
@@ -311,6 +312,72 @@ def test_fewer_runs_are_ranked_apart(with_a_row):
         "outputs-0000-0016.safetensors",
         "outputs-0016-0032.safetensors",
     }
+
+
+def test_rows_of_an_older_version_go_however_many_runs_they_had(with_a_row):
+    before = board().loc["slow"].drop(TIMES)
+    source = Path("submissions/slow.py").read_text()
+    submit("slow", CRASH)
+    assert evaluate("--runs", "16").returncode == 0
+    assert list(board()["runs"]) == [16]
+    assert board().loc["slow", "status"] == "crashed"
+    kept = {path.suffix for path in Path("results/small/submissions/slow").glob("*-32.*")}
+    assert kept == set()
+    # The outputs of the older version are there until another is scored.
+    outputs = list(Path("results").rglob("submissions/slow/*/outputs-*"))
+    times = [path.stat().st_mtime_ns for path in outputs]
+    submit("slow", source)
+    assert evaluate().returncode == 0
+    pd.testing.assert_series_equal(board().loc["slow"].drop(TIMES), before)
+    assert [path.stat().st_mtime_ns for path in outputs] == times
+
+
+def stored_row(name: str = "slow") -> Path:
+    return Path(f"results/small/submissions/{name}/row-32.json")
+
+
+def test_rows_of_other_code_are_scored_again_and_nothing_is_run(with_a_row):
+    expected = board().drop(columns=TIMES)
+    # As if KLOM and a flag were new, and the score had been another one.
+    row = json.loads(stored_row().read_text())
+    del row["klom"], row["explanations"]
+    old = row | {"scorer": "of another day", "score": 0.5, "flags": ""}
+    stored_row().write_text(json.dumps(old))
+    Path("submissions/slow.py").unlink()
+    made = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*.safetensors")}
+    submit("broken", CRASH)
+    assert evaluate().returncode == 0
+    pd.testing.assert_frame_equal(board().drop(columns=TIMES).drop("broken"), expected)
+    assert json.loads(stored_row().read_text())["scorer"] not in (None, "of another day")
+    assert {
+        path: path.stat().st_mtime_ns for path in Path("results").rglob("*.safetensors")
+    } == made
+
+
+def test_rescore_computes_rows_again_and_refuses_without_outputs(with_a_row, monkeypatch):
+    expected = board().loc["slow"].drop([*TIMES, "rank", "rank_group", "status"])
+    monkeypatch.setattr("harness.board.BASELINES", [Path("submissions/slow.py").resolve()])
+    done = evaluate("--rescore", "submissions/slow.py")
+    assert (done.returncode, done.stdout.count("slow: ")) == (0, 1)
+    rows = pd.read_csv("results/small/leaderboard.csv").set_index("submission")
+    row = rows.loc["slow"]
+    pd.testing.assert_series_equal(row[expected.index], expected, check_dtype=False)
+    # A line has no rank, and may take as long as it does.
+    assert (row["status"], pd.isna(row["rank"]), "slow" in str(row["flags"])) == (
+        "baseline",
+        True,
+        False,
+    )
+    for path in Path("results").rglob("outputs-*"):
+        path.unlink()
+    done = evaluate("--rescore")
+    assert done.returncode == 2
+    assert "no such row with the outputs of all its runs" in done.stderr
+
+
+def test_the_shipped_lines_are_there():
+    names = ["head_noise", "retrain"]
+    assert [path.stem for path in BASELINES if path.is_file()] == names
 
 
 def test_a_full_disk_is_the_hosts_and_the_next_evaluation_goes_on(workspace, full_disk):

@@ -131,6 +131,13 @@ def test_slow_rows_stand_apart_where_the_competition_says_so(results):
     assert frame["rank_group"].fillna(0).tolist() == [1, 2, 3, 3, 0]
 
 
+def test_a_line_stands_by_its_score_however_slow_it_is(results):
+    line = row("retrain", 0.99, flags="slow", over_limit="apart", status="baseline")
+    frame = results(line, row("a", 0.5, over_limit="apart"))
+    assert list(frame["submission"]) == ["retrain", "a"]
+    assert frame["rank"].fillna(0).tolist() == [0, 1]
+
+
 def test_slow_rows_are_ranked_and_marked_else(results):
     frame = results(row("retrain", 0.99, flags="slow", over_limit="mark"), row("a", 0.5))
     assert frame["rank"].tolist() == [1, 2]
