@@ -9,8 +9,8 @@ WHO = $(call option,--workers,WORKERS) $(call option,--cluster,CLUSTER)
 IN = $(call option,--competition,COMPETITION)
 
 .DEFAULT_GOAL = help
-.PHONY: help evaluate check new competition reference leaderboard report repair test lint lock \
-	docs ablation bench bench-gpu clean
+.PHONY: help evaluate check new competition teams private remove archive reference leaderboard \
+	report repair test lint lock docs ablation bench bench-gpu clean
 
 help: ## list the targets
 	@echo 'make TARGET [NAME=value]...'
@@ -32,6 +32,19 @@ new: need-NAME .venv/installed ## start submissions/NAME.py from the template
 
 competition: need-NAME need-DATA .venv/installed ## start reference/NAME.toml from the images in DATA
 	@$(HARNESS) competition $(call quoted,NAME) $(call quoted,DATA)
+
+teams: .venv/installed ## run what is new in INBOX (inbox/), and print the board of teams
+	@$(HARNESS) teams $(IN) $(call option,--runs,RUNS) $(WHO) \
+		$(call option,--require-isolation,ISOLATION) $(call option,--inbox,INBOX)
+
+private: .venv/installed ## write a private twin, whose board is made after the end
+	@$(HARNESS) private $(IN)
+
+remove: need-NAME .venv/installed ## take the row NAME off the board, with its runs
+	@$(HARNESS) remove $(IN) $(call quoted,NAME)
+
+archive: .venv/installed ## pack TOML, boards, page and outputs into results/COMPETITION.zip
+	@$(HARNESS) archive $(IN)
 
 reference: .venv/installed ## train what submissions are compared with
 	@$(HARNESS) reference $(IN) $(call option,--runs,RUNS) $(WHO) $(if $(DRY_RUN),--dry-run)

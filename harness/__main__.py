@@ -228,6 +228,32 @@ def _competition(options: argparse.Namespace) -> int:
     return 0
 
 
+def _teams(options: argparse.Namespace) -> int:
+    from harness import competition, teams
+
+    settings = competition.load(options.competition, options.runs)
+    ledger = teams.collect(settings, options.inbox)
+    if paths := teams.to_evaluate(ledger, settings):
+        _run(options, paths, retry=False, out=sys.stdout)
+        print(f"\n{teams.publish(ledger, settings)}")
+        print(_drawn(options, again=False))
+    for line in teams.refused(ledger, settings):
+        print(line)
+    if not paths:
+        print(f"nothing to evaluate in {options.inbox}: each team has a folder there for its files")
+    return 0
+
+
+def _upkeep(options: argparse.Namespace) -> int:
+    from harness import twin, upkeep
+
+    verbs = {"private": twin.create, "remove": upkeep.remove, "archive": upkeep.archive}
+    name = [options.name] if options.verb == "remove" else []
+    for line in verbs[options.verb](options.competition, *name):  # type: ignore[operator]
+        print(line)
+    return 0
+
+
 def _score(options: argparse.Namespace) -> int:
     paths = (options.unlearned, options.retrained, options.second)
     try:
@@ -298,6 +324,10 @@ COMMANDS = {
     "repair": _repair,
     "new": _new,
     "competition": _competition,
+    "teams": _teams,
+    "private": _upkeep,
+    "remove": _upkeep,
+    "archive": _upkeep,
 }
 
 

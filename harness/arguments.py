@@ -41,11 +41,7 @@ def parser() -> argparse.ArgumentParser:
         help="submitted .py or .ipynb files (default: all in submissions/)",
     )
     _common(evaluate)
-    evaluate.add_argument(
-        "--require-isolation",
-        choices=("none", "partial", "full"),
-        help="refuse to run under less (default: the competition's own)",
-    )
+    _walls(evaluate)
     evaluate.add_argument(
         "--rescore",
         action="store_true",
@@ -155,6 +151,51 @@ def parser() -> argparse.ArgumentParser:
     )
     competition.add_argument("name", type=_name, metavar="NAME", help="of the competition")
     competition.add_argument("folder", type=Path, metavar="FOLDER", help="of the images")
+
+    teams = verbs.add_parser(
+        "teams",
+        help="run what teams handed in, and print their board",
+        description="Run what is new in the inbox, a folder of one folder per team, by the "
+        "competition's rules for teams, and print their board.",
+        epilog="example: python -m harness teams --competition course",
+    )
+    _common(teams)
+    _walls(teams)
+    teams.add_argument(
+        "--inbox",
+        type=Path,
+        default="inbox",
+        metavar="FOLDER",
+        help="of the teams (default: inbox)",
+    )
+
+    private = verbs.add_parser(
+        "private",
+        help="write a competition's private twin, with another forget set and other seeds",
+        description="Write a competition's private twin: another forget set and other seeds, which "
+        "nobody sees before the competition closes.",
+        epilog="example: python -m harness private --competition course",
+    )
+    private.add_argument("--competition", default="digits", help=_COMPETITION)
+
+    remove = verbs.add_parser(
+        "remove",
+        help="take a submission, its runs and its log off the board",
+        description="Take a submission, its runs and its log off the board.",
+        epilog="example: python -m harness remove mine",
+    )
+    remove.add_argument("name", metavar="NAME", help="of its row on the leaderboard")
+    remove.add_argument("--competition", default="digits", help=_COMPETITION)
+
+    archive = verbs.add_parser(
+        "archive",
+        help="pack a competition and its results into one file",
+        description="Pack a competition's TOML, boards, page and stored outputs into one zip file, "
+        "which can be read elsewhere.",
+        epilog="example: python -m harness archive --competition course",
+    )
+    archive.add_argument("--competition", default="digits", help=_COMPETITION)
+
     for verb in verbs.choices.values():
         for argument in verb._actions:
             if argument.type is Path or argument.dest == "competition":
@@ -180,4 +221,12 @@ def _common(parser: argparse.ArgumentParser) -> None:
     )
     who.add_argument(
         "--cluster", metavar="ADDRESS", help="a dask scheduler, whose workers do the runs instead"
+    )
+
+
+def _walls(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--require-isolation",
+        choices=("none", "partial", "full"),
+        help="refuse to run under less (default: the competition's own)",
     )

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+from harness.rules import Rules
 from harness.sources import PACKAGED, CompetitionError, find, read
 from harness.tables import parse
 
@@ -16,7 +17,7 @@ LEVELS = ("none", "partial", "full")
 OVER_LIMIT = ("mark", "apart", "refuse")
 MIN_RUNS = 10  # the attackers' cross-validation needs two models per fold in each pool
 
-# The keys that may choose the forget set, for each of its kinds.
+# The keys that may choose each kind of forget set.
 FORGET_KINDS: dict[str, list[set[str]]] = {
     "block": [{"start", "count"}],
     "random": [{"share"}, {"count"}],
@@ -176,6 +177,7 @@ class Competition:
         A name in `harness.data`.
     data : dict
         What that dataset takes: its folder, the size of its images.
+    teams : Rules
     """
 
     name: str
@@ -185,12 +187,13 @@ class Competition:
     training: Training
     evaluation: Evaluation
     data: dict[str, Any] = field(default_factory=dict)
+    teams: Rules = field(default_factory=Rules)
 
     def fingerprint(self, data_checksum: str, metric_version: str) -> str:
         """Names every artefact made from this data, these splits, this recipe, this metric."""
         content = _stated(self)
         # Results record how they were evaluated; the checksum covers what `data` made.
-        for name in ("evaluation", "name", "data"):
+        for name in ("evaluation", "name", "data", "teams"):
             del content[name]
         text = json.dumps([content, data_checksum, metric_version], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -218,8 +221,7 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
     Raises
     ------
     CompetitionError
-        If the file is missing or is not TOML, if a key is unknown or missing, or if a value is
-        impossible.
+        If the file is missing or is not TOML, or a key or a value is wrong.
     """
     path = find(name)
     content = read(path)

@@ -13,6 +13,7 @@ from harness.text import clean, shorten
 
 SUFFIXES = (".py", ".ipynb")  # of two files with one name, the first has the row
 LONGEST = 64  # characters of a name
+LONGEST_TEAM = LONGEST - 8  # the number of an attempt follows it
 _LISTED = 5  # files that one line names
 
 
@@ -52,7 +53,11 @@ def must_exist(path: Path) -> None:
 
 def row_name(path: Path) -> str:
     """The name of a file's row, safe to show."""
-    return clean(unicodedata.normalize("NFC", path.stem).replace("\n", "\\n"))[: 2 * LONGEST]
+    return _shown(path.stem)
+
+
+def _shown(name: str) -> str:
+    return clean(unicodedata.normalize("NFC", name).replace("\n", "\\n"))[: 2 * LONGEST]
 
 
 def is_name(name: str) -> bool:
@@ -88,9 +93,31 @@ def find(folder: Path) -> list[Path]:
             passed_over.append(f"{path.name} (would share its row with {other.name})")
         else:
             found[row_name(path)] = path
+    _tell(folder, passed_over)
+    return list(found.values())
+
+
+def teams(inbox: Path) -> dict[str, Path]:
+    """The folders of an inbox by their teams; one line on stderr lists what is skipped."""
+    found: dict[str, Path] = {}
+    passed_over = []
+    for path in sorted(inbox.iterdir()):
+        name = _shown(path.name)
+        if path.is_symlink() or not path.is_dir():
+            passed_over.append(f"{path.name} (not a folder)")
+        elif not is_name(name) or len(name) > LONGEST_TEAM:
+            passed_over.append(f"{path.name} (no name for a team)")
+        elif name in found:
+            passed_over.append(f"{path.name} (would share its team with {found[name].name})")
+        else:
+            found[name] = path
+    _tell(inbox, passed_over)
+    return found
+
+
+def _tell(folder: Path, passed_over: Sequence[str]) -> None:
     if passed_over:
         more = len(passed_over) - _LISTED
         listed = ", ".join(passed_over[:_LISTED]) + (f" and {more} more" if more > 0 else "")
         line = clean(f"skipped in {folder}/: {listed}".replace("\n", "\\n"))
         print(shorten(line, 1 << 12), file=sys.stderr)
-    return list(found.values())

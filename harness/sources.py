@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -57,14 +58,33 @@ def read(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise CompetitionError(f"{path}: no such file;{nearest}".rstrip(";")) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CompetitionError(f"{path} is not TOML: {error}") from None
+    data = content.get("data")
+    if isinstance(data, dict):
+        data |= {key: _placed(value, path) for key, value in data.items()}
     if "extends" not in content:
         return content
     base = content.pop("extends")
     if not isinstance(base, str):
         raise CompetitionError(f"{path}: extends: expected a name or a path, got {base!r}")
-    # A path is relative to the file that it stands in, not to the current folder.
-    place = path.parent / base if base.endswith(".toml") else find(base)
-    return _over(read(place, chain), content)
+    return _over(read(_extended(path, base), chain), content)
+
+
+def files(path: Path) -> list[Path]:
+    """A competition's file, in which `read` found no fault, and those that it extends."""
+    base = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("extends")
+    return [path] if base is None else [path, *files(_extended(path, base))]
+
+
+def _extended(path: Path, base: str) -> Path:
+    """The file that the one at `path` extends: by name, or by a path relative to that file."""
+    return path.parent / base if base.endswith(".toml") else find(base)
+
+
+def _placed(value: Any, path: Path) -> Any:
+    """A path that begins with a dot is relative to the file that it stands in."""
+    if isinstance(value, str) and value.startswith(("./", "../")):
+        return os.path.normpath(path.parent / value)
+    return value
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -111,14 +111,20 @@ def key(*parts: object) -> str:
 
 def write(path: Path, content: bytes | str, mode: int = 0o666) -> None:
     """Write a whole file or none: under a temporary name, then renamed."""
+    with replacing(path, mode) as temporary, temporary.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """An empty file to write, which takes the place of `path` if nothing is raised."""
     temporary = path.with_name(f".{path.name}.tmp")
     with _storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.unlink(missing_ok=True)
             temporary.touch(mode, exist_ok=False)
-            with temporary.open("wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
+            yield temporary
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
