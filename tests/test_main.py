@@ -26,6 +26,10 @@ VERBS = [
     "repair",
     "new",
     "competition",
+    "teams",
+    "private",
+    "remove",
+    "archive",
 ]
 
 
@@ -246,6 +250,11 @@ def make(tmp_path):
         (["competition", "NAME=my-cup", "DATA=my images"], ["competition", "my-cup", "my images"]),
         (["new", "NAME=my-idea"], ["new", "my-idea"]),
         (["repair"], ["repair", "--competition", "digits_repair"]),
+        (
+            ["teams", "COMPETITION=course", "INBOX=their files", "RUNS=64"],
+            ["teams", "--competition", "course", "--runs", "64", "--inbox", "their files"],
+        ),
+        (["remove", "NAME=my idea"], ["remove", "--competition", "digits", "my idea"]),
     ],
 )
 def test_make_passes_on_what_it_was_given(make, words, arguments):
@@ -260,6 +269,7 @@ def test_make_passes_on_what_it_was_given(make, words, arguments):
         (["check"], "make check needs SUBMISSION="),
         (["new"], "make new needs NAME="),
         (["competition", "NAME=x"], "make competition needs DATA="),
+        (["remove"], "make remove needs NAME="),
     ],
 )
 def test_make_says_what_is_missing_and_starts_nothing(make, words, said):
