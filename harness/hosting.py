@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from harness import store
 from harness.competition import PACKAGED, CompetitionError, Forget, Splits
 from harness.data import Columns, Data
 from harness.epsilon.calibration import LEAST_IMAGES
-from harness.reference.cost import told
+from harness.reference import cost, preview
 from harness.reference.pools import check_model
 
 TEMPLATE = """\
 # Made from a folder of images; docs/hosting.md says what else it can hold.
 dataset = "image_folder"
-data = {{ folder = {folder}, size = {size} }}  # images are resized to this many pixels a side
+# The folder, seen from this file; images are resized to this many pixels a side.
+data = {{ folder = {folder}, size = {size} }}
 
 [splits]
 seed = 0
@@ -49,6 +51,14 @@ PERSONS = (
     "A twentieth of the persons, none of them in another split; each unknown one has one image."
 )
 RANDOM = "A twentieth at random: without an identities.csv nobody knows who is on the images."
+UNDECIDED = (
+    "left to decide, in that file; docs/hosting.md explains each:",
+    "  who is forgotten: splits.forget",
+    "  the model and its training: these are only a start",
+    "  evaluation.runs: 512 are the challenge's, 128 do for a course; and evaluation.limits",
+    '  evaluation.require_isolation = "full", if strangers hand files in',
+    "  [teams]: when it opens and closes, and how many attempts a day; then a private twin",
+)
 SIZE = 32
 # Retain and validation set; of few images a tenth is too little to calibrate confidences on.
 SHARES, FEW, MANY = (0.8, 0.1), (0.6, LEAST_IMAGES), 250
@@ -67,7 +77,8 @@ def create(name: str, folder: Path) -> Iterator[str]:
     Yields
     ------
     str
-        What was written, and what it will cost on this machine, line by line.
+        What was written, what it will cost on this machine, whether the forget set is memorised,
+        and what is left to decide, line by line.
 
     Raises
     ------
@@ -82,7 +93,7 @@ def create(name: str, folder: Path) -> Iterator[str]:
     splits = _splits(columns)
     data = datasets.divide(columns, splits)
     text = TEMPLATE.format(
-        folder=json.dumps(folder.as_posix(), ensure_ascii=False),
+        folder=json.dumps(_seen_from(path, folder), ensure_ascii=False),
         size=SIZE,
         splits=splits,
         why=PERSONS if splits.forget.kind == "identities" else RANDOM,
@@ -95,7 +106,17 @@ def create(name: str, folder: Path) -> Iterator[str]:
     check_model(competition, data)
     yield f"{path} is written"
     yield _sizes(data)
-    yield from told(competition, data)
+    estimate = cost.estimate(competition, data)
+    yield from cost.told(competition, estimate)
+    yield from preview.told(competition, data, estimate)
+    yield from UNDECIDED
+
+
+def _seen_from(toml: Path, folder: Path) -> str:
+    """A relative folder relative to the TOML, beginning with a dot, so that both can move."""
+    if folder.is_absolute():
+        return folder.as_posix()
+    return f"./{os.path.relpath(folder, toml.parent)}".replace("./../", "../", 1)
 
 
 def _splits(columns: Columns) -> Splits:

@@ -8,6 +8,7 @@ import pytest
 from harness import competition, data
 from harness.__main__ import main
 from harness.data.notices import tell
+from harness.hosting import create
 from tests.data.files import save_image
 
 CLASSES, IMAGES = ("ants", "bees"), 41
@@ -41,7 +42,30 @@ def test_a_folder_becomes_a_competition_with_its_cost(folder, capsys):
     assert (int(models), int(steps)) == (1 + 2 * 512, 30)
     assert float(milliseconds) > 0
     assert "for a first look, --runs 32: about " in said
+    # Of 4 forget images, by one model and by 16.
+    accuracies = re.search(r"and of 16 retrained models: (\S+)% and (\S+)% on the forget", said)
+    for accuracy, images in zip(accuracies.groups(), (4, 64), strict=True):  # type: ignore[union-attr]
+        right = float(accuracy) / 100 * images
+        assert abs(right - round(right)) < 0.04
+    assert re.search(r"memorised: on (0|25|50|75|100)% of the forget set the original is", said)
+    assert "left to decide, in that file" in said
     assert "harness evaluate --competition mine" in said
+
+
+def test_a_competition_and_its_images_can_move_and_be_used_from_anywhere(
+    folder, tmp_path, monkeypatch
+):
+    next(create("mine", folder))
+    assert 'folder = "../my images"' in Path("reference/mine.toml").read_text()
+    Path("reference/twin.toml").write_text('extends = "mine.toml"')
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("reference", "my images"):
+        Path(name).rename(elsewhere / name)
+    monkeypatch.chdir("/")
+    for name in ("mine", "twin"):
+        made = competition.load(str(elsewhere / f"reference/{name}.toml"))
+        assert len(data.read(made.dataset, made.data)["label"]) == len(CLASSES) * IMAGES
 
 
 def test_a_half_filled_table_of_a_spreadsheet_and_strays_are_no_hindrance(folder, capsys, caplog):
@@ -52,7 +76,7 @@ def test_a_half_filled_table_of_a_spreadsheet_and_strays_are_no_hindrance(folder
     text = "\r\n".join(["file;identity", *lines, ";", ""])
     (folder / "identities.csv").write_bytes(text.encode("cp1252"))
     (folder / ".DS_Store").touch()
-    assert main(["competition", "my-cup", str(folder)]) == 0
+    next(create("my-cup", folder))
     assert caplog.messages[0] == "my images: skipped 1 .DS_Store"
     assert "identities.csv is not UTF-8: read as Windows-1252" in caplog.messages[1]
     made = competition.load("my-cup")
@@ -61,7 +85,7 @@ def test_a_half_filled_table_of_a_spreadsheet_and_strays_are_no_hindrance(folder
 
 
 def test_without_identities_the_forget_set_is_drawn(folder):
-    assert main(["competition", "mine", str(folder)]) == 0
+    next(create("mine", folder))
     made = competition.load("mine")
     assert (made.splits.forget.kind, made.splits.forget.count) == ("random", 4)
 
@@ -69,7 +93,7 @@ def test_without_identities_the_forget_set_is_drawn(folder):
 def test_no_epoch_ends_with_a_batch_of_one_image(folder):
     for i in range(IMAGES, IMAGES + 31):
         save_image(folder / f"ants/{i}.png", size=(9, 8), seed=i)
-    assert main(["competition", "mine", str(folder)]) == 0
+    next(create("mine", folder))
     made = competition.load("mine")
     found = data.load(made.dataset, made.splits, made.data)
     assert len(found.retain["label"]) == 65

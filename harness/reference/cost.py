@@ -43,7 +43,7 @@ class Estimate:
     @property
     def seconds(self) -> float:
         """Seconds of the whole reference, on all cores."""
-        return self.models * self.steps * self.step_seconds / _at_once()
+        return self.models * self.steps * self.step_seconds / at_once()
 
 
 def estimate(competition: Competition, data: Data) -> Estimate:
@@ -79,36 +79,36 @@ def dry_run(competition: Competition) -> Iterator[str]:
     columns = datasets.read(competition.dataset, competition.data)
     data = datasets.divide(columns, splits)
     check_model(competition, data)
-    yield from told(competition, data)
+    yield from told(competition, estimate(competition, data))
 
 
-def told(competition: Competition, data: Data) -> Iterator[str]:
+def told(competition: Competition, cost: Estimate) -> Iterator[str]:
     """What reference and submissions will cost here, line by line."""
-    cost = estimate(competition, data)
     where = "the GPU" if device().type == "cuda" else f"{cpu_count()} cores"
     yield (
         f"reference: {cost.models} models x {cost.steps} steps x {1000 * cost.step_seconds:.2g} ms "
-        f"per step, measured here: about {_duration(cost.seconds)} on {where}"
+        f"per step, measured here: about {duration(cost.seconds)} on {where}"
     )
     fraction = competition.evaluation.limits.retrain_fraction
-    submission = cost.runs * fraction * cost.retrain_seconds / _at_once()
+    submission = cost.runs * fraction * cost.retrain_seconds / at_once()
     yield (
         f"each submission: {cost.runs} runs of at most {fraction:.0%} of a retraining, which "
-        f"takes {_duration(cost.retrain_seconds)}: up to about {_duration(submission)}"
+        f"takes {duration(cost.retrain_seconds)}: up to about {duration(submission)}"
     )
     if (share := FIRST_LOOK / cost.runs) < 1:
         yield (
-            f"for a first look, --runs {FIRST_LOOK}: about {_duration(share * cost.seconds)}, and "
-            f"{_duration(share * submission)} per submission at most"
+            f"for a first look, --runs {FIRST_LOOK}: about {duration(share * cost.seconds)}, and "
+            f"{duration(share * submission)} per submission at most"
         )
 
 
-def _at_once() -> int:
+def at_once() -> int:
     """How many trainings go on side by side; one fills a GPU."""
     return 1 if device().type == "cuda" else cpu_count()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """The seconds in words."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.2g} {unit}"
