@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from textwrap import dedent
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -92,3 +94,36 @@ def test_a_link_leads_somewhere(name):
     page = next(page for page in PAGES if page.name == name)
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", TEXTS[name]):
         assert (page.parent / target).exists(), target
+
+
+def test_the_notebook_draws_its_figure(trained, monkeypatch):
+    """Its cells in order, on a smaller competition."""
+    monkeypatch.chdir(ROOT / "docs")
+    monkeypatch.setattr(plt, "show", lambda: None)
+    cells = json.loads((ROOT / "docs/spike.ipynb").read_text())["cells"]
+    parameters, *rest = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    found: dict = {}
+    exec(parameters, found)
+    assert found["COMPETITION"] == "digits"
+    assert (ROOT / "docs" / found["FOLDER"]).resolve() == ROOT
+    found |= {"COMPETITION": "small.toml", "RUNS": 32, "FOLDER": str(trained)}
+    for source in rest:
+        exec(source, found)
+    assert found["official"] > 0.5 > 0.1 > found["here"]
+    (axis,) = found["figure"].axes
+    assert f"2023 rule {found['official']:.3f}" in axis.get_title(loc="left")
+    assert sum(bar.get_height() for bar in axis.patches) == 2 * 32
+    plt.close(found["figure"])
+
+
+def test_a_row_goes_to_any_tracker():
+    (block,) = re.findall(
+        r"^    from numbers import Real\n(?:    .*\n|\n)+", TEXTS["commands.md"], re.M
+    )
+    found: dict = {}
+    exec(dedent(block).partition("for path in")[0], found)
+    row = {"submission": "mine", "score": 0.5, "runs": 32, "draws": [0.4, 0.6], "message": None}
+    texts: dict = {}
+    numbers: dict = {}
+    found["track"](row, texts.update, numbers.update)
+    assert (texts, numbers) == ({"submission": "mine"}, {"score": 0.5, "runs": 32})

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from dask_jobqueue import SLURMCluster
 from distributed.scheduler import KilledWorker
 from joblib import delayed
 
@@ -231,3 +234,44 @@ def test_workers_are_as_many_as_asked_for_or_as_there_are_cores():
     assert Workers().at_once >= 1
     with pytest.raises(CompetitionError, match="workers = -1"):
         Workers(-1)
+
+
+def script_of_the_documents() -> str:
+    text = (ROOT / "docs/cluster.md").read_text()
+    (block,) = re.findall(r"^    import sys\n(?:    .*\n|\n)+?(?=    python )", text, re.MULTILINE)
+    return dedent(block)
+
+
+def test_the_script_for_slurm_works_with_jobs_on_this_machine(workspace):
+    """As dask-jobqueue's own tests do it; two workers in one job, on a smaller competition."""
+    script = script_of_the_documents()
+    for theirs, ours in (
+        ("from dask_jobqueue import", "from dask_jobqueue.local import LocalCluster as"),
+        ('queue="main",', ""),
+        ('walltime="04:00:00",', ""),
+        ("cores=16", "cores=2"),
+        ("processes=16", "processes=2"),
+        ("jobs=4", "jobs=1"),
+        ("evaluate(path, ", 'evaluate(path, "small.toml", 10, '),
+    ):
+        assert script.count(theirs) == 1
+        script = script.replace(theirs, ours)
+    Path("on_slurm.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "on_slurm.py", "mine.py", "broken.py"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    scored, broken = done.stdout.splitlines()
+    assert scored.startswith("mine scored 0."), done.stderr
+    assert broken == "broken crashed None"
+
+
+def test_the_job_for_slurm_asks_for_what_the_documents_say():
+    arguments = script_of_the_documents().partition("SLURMCluster(")[2].partition(") as cluster")[0]
+    with eval(f"SLURMCluster({arguments})", {"SLURMCluster": SLURMCluster}) as cluster:
+        job = cluster.job_script()
+    for asked in ("#SBATCH -p main", "--cpus-per-task=16", "-t 04:00:00", "--nworkers 16"):
+        assert asked in job
+    assert "--nthreads 1 " in job
