@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from harness import streams
 from harness.arguments import parser
 from harness.columns import Row
 from harness.text import quoted
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2 if the command, the competition or the machine is at fault; 130 if it was interrupted;
         141 if nobody reads its output any more. The last two are what a shell uses.
     """
-    _mend_streams()
+    streams.mend()
     options = parser().parse_args(arguments)
     if not sys.stderr.isatty():  # a log keeps each state of a progress bar
         os.environ.setdefault("TQDM_MININTERVAL", "30")
@@ -57,20 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
-
-
-def _mend_streams() -> None:
-    """Make sure that all three standard streams exist and can write any text.
-
-    A daemon may start us without them. The next files that we open would then take their numbers,
-    and what we print would go there.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
-    # A terminal that cannot show "ë" shows "\xeb".
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _evaluate(options: argparse.Namespace) -> int:
