@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
         help="score models that were made elsewhere, by their outputs or weights",
         description="Score models that were made elsewhere, as docs/bring-your-own.md describes: "
         "by .npz files of their outputs, or by folders of state dicts, one file a model.",
-        epilog="examples: python -m harness score unlearned.npz retrained.npz --second second.npz; "
+        epilog="example: python -m harness score unlearned.npz retrained.npz --second second.npz; "
         "python -m harness score my_models/ --competition digits",
     )
     score.add_argument(

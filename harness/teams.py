@@ -240,7 +240,7 @@ def board(ledger: Ledger, rules: Rules, frame: pd.DataFrame) -> pd.DataFrame:
     failed = latest[~latest["team"].isin(scored["team"])].drop_duplicates("team")
     found = pd.concat([scored, failed], ignore_index=True)
     ranked = found["rank"].notna()
-    found["rank"] = ranked.cumsum().where(ranked)
+    found["rank"] = ranked.cumsum().astype("Int64").where(ranked)
     found["rank_group"] = found["rank_group"].rank(method="dense").astype("Int64")
     return found.rename(columns={"submission": "attempt"})[list(COLUMNS)]
 
@@ -265,5 +265,5 @@ def publish(ledger: Ledger, competition: Competition) -> str:
     found = board(ledger, competition.teams, frame[frame["runs"] == competition.evaluation.runs])
     path = results / BOARD
     store.write(path, found.map(cell).to_csv(index=False, float_format="%.6g"))
-    shown = found.astype({"rank": "string", "rank_group": "string"}).fillna("")
+    shown = found.astype(object).where(found.notna(), "")
     return f"{shown.to_string(index=False, float_format='{:.4f}'.format)}\n\n{path}"

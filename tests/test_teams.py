@@ -256,6 +256,18 @@ def test_a_course_from_its_inbox_to_an_archive_that_is_read_elsewhere(workspace,
     assert outputs[0] == outputs[1]
     assert "bears-1" in outputs[0]
 
+    # The private twin: the same attempts, another reference, a board of its own.
+    assert main(["private", "--competition", "small.toml"]) == 0
+    twin = capsys.readouterr().out.splitlines()[1].split("--competition ")[1]
+    assert main(["teams", "--competition", twin, "--runs", "10"]) == 0
+    private = pd.read_csv("results/small_private/teams.csv")
+    assert list(private["attempt"]) == ["bears-1"]
+    references = {
+        pd.read_csv(f"results/{name}/leaderboard.csv")["reference"].iloc[0]
+        for name in ("small", "small_private")
+    }
+    assert len(references) == 2
+
 
 def command_in(folder: Path, verb: str) -> str:
     return subprocess.run(
