@@ -243,14 +243,14 @@ def script_of_the_documents() -> str:
 
 
 def test_the_script_for_slurm_works_with_jobs_on_this_machine(workspace):
-    """As dask-jobqueue's own tests do it; two workers in one job, on a smaller competition."""
+    """As dask-jobqueue's own tests do it; one worker in one job, on a smaller competition."""
     script = script_of_the_documents()
     for theirs, ours in (
         ("from dask_jobqueue import", "from dask_jobqueue.local import LocalCluster as"),
         ('queue="main",', ""),
         ('walltime="04:00:00",', ""),
-        ("cores=16", "cores=2"),
-        ("processes=16", "processes=2"),
+        ("cores=16", "cores=1"),
+        ("processes=16", "processes=1"),
         ("jobs=4", "jobs=1"),
         ("evaluate(path, ", 'evaluate(path, "small.toml", 10, '),
     ):
