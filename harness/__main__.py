@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 from harness import streams
 from harness.arguments import parser
-from harness.columns import Row
+from harness.running import run, say
 from harness.text import quoted
 
 SUBMISSIONS = Path("submissions")
@@ -66,7 +64,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.rescore:
         from harness.rescoring import rescore
 
-        rescore(options.competition, options.runs, options.paths, lambda row: _say(row, out))
+        rescore(options.competition, options.runs, options.paths, lambda row: say(row, out))
         return _show(options, out)
     named = bool(options.paths)
     paths = options.paths or names.find(SUBMISSIONS)
@@ -78,31 +76,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
         return HOST_FAULT
     names.check(paths)  # before importing torch, so that a typo is answered at once
-    failed = _run(options, paths, retry=named, out=out)
+    failed = run(options, paths, retry=named, out=out)
     _show(options, out)
     return 1 if named and failed else 0
-
-
-def _run(options: argparse.Namespace, paths: Sequence[Path], retry: bool, out: TextIO) -> int:
-    """Evaluate files, print a line for each, and return how many have no score."""
-    from harness.sandbox.host import Process
-
-    # Started first, so that it imports torch while we do.
-    with contextlib.nullcontext() if options.cluster else Process() as process:
-        from harness import evaluation
-        from harness.workers import Workers
-
-        rows = evaluation.evaluate_all(
-            paths,
-            options.competition,
-            options.runs,
-            options.require_isolation,
-            workers=Workers(options.workers, options.cluster),
-            retry=retry,
-            process=process,
-            each=lambda row: _say(row, out),
-        )
-    return sum(row.score is None for row in rows)
 
 
 def _show(options: argparse.Namespace, out: TextIO) -> int:
@@ -116,11 +92,6 @@ def _show(options: argparse.Namespace, out: TextIO) -> int:
     else:
         print(page, file=out)
     return 0
-
-
-def _say(row: Row, out: TextIO) -> None:
-    line = f"{row.score:.4f}" if row.score is not None else f"{row.status}\n{quoted(row.message)}"
-    print(f"{row.submission}: {line}", flush=True, file=out)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -220,7 +191,7 @@ def _teams(options: argparse.Namespace) -> int:
     settings = competition.load(options.competition, options.runs)
     ledger = teams.collect(settings, options.inbox)
     if paths := teams.to_evaluate(ledger, settings):
-        _run(options, paths, retry=False, out=sys.stdout)
+        run(options, paths, retry=False, out=sys.stdout)
         print(f"\n{teams.publish(ledger, settings)}")
         print(_drawn(options, again=False))
     for line in teams.refused(ledger, settings):

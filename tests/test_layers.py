@@ -171,6 +171,7 @@ ALLOWED = {
         "harness.submission",
     },
     "harness.twin": {"harness.data", "harness.leaderboard"},
+    "harness.running": {"harness.evaluation", "harness.sandbox.host"},
     "harness.upkeep": {
         "harness",
         "harness.epsilon",
@@ -217,6 +218,7 @@ ALLOWED = {
         "harness.sandbox.host",
         "harness.sources",
         "harness.state_dicts",
+        "harness.running",
         "harness.streams",
         "harness.submission",
         "harness.terminal",
