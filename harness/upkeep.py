@@ -14,7 +14,7 @@ from harness import competition as competitions
 from harness import leaderboard, names, sources, store, teams
 from harness.competition import CompetitionError
 from harness.epsilon import METRIC_VERSION
-from harness.reference import pools
+from harness.reference.pools import cached
 
 README = """\
 {name}: a competition of the unlearning harness, metric version {metric}.
@@ -78,18 +78,19 @@ def archive(competition: str) -> Iterator[str]:
     """
     settings = competitions.load(competition)
     results = leaderboard.results_folder(settings.name)
-    if not (results / "leaderboard.csv").exists():
-        raise CompetitionError(f"there is no {results}/leaderboard.csv: evaluate something first")
-    reference = pools.folder(settings)
-    tomls = sources.files(sources.find(competition))
-    packed = {_inside(path): path for path in tomls}
-    for place in (results, reference / "pools" if reference else results):
+    board = results / "leaderboard.csv"
+    if not board.exists():
+        raise CompetitionError(f"there is no {board} yet: evaluate something first")
+    runs = int(leaderboard.read(board)["runs"].max())
+    reference = cached(competitions.load(competition, runs=runs))
+    packed = {_inside(path): path for path in sources.files(sources.find(competition))}
+    for place in (results, reference.folder / "pools" if reference else results):
         packed |= {path.as_posix(): path for path in sorted(place.rglob("*")) if _is_kept(path)}
     about = {
         "competition": settings.name,
         "harness": harness.__version__,
         "metric_version": METRIC_VERSION,
-        "reference": reference.name if reference else None,
+        "reference": reference.folder.name if reference else None,
     }
     path = results.with_suffix(".zip")
     with (

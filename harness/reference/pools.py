@@ -111,36 +111,22 @@ def cached(competition: Competition) -> Reference | None:
     CompetitionError
         If the data or the splits cannot be used.
     """
-    place = _known_place(competition)
-    if place is None or not (pools := place[2] / "pools").is_dir():
-        return None
-    try:
-        return _reference(competition, *place, Store(pools))
-    except store.StoreError:
-        return None
-
-
-def folder(competition: Competition) -> Path | None:
-    """Where its reference is cached, as far as it is trained; None if nobody can know yet.
-
-    Raises
-    ------
-    CompetitionError
-        As `cached`.
-    """
-    place = _known_place(competition)
-    return None if place is None else place[2]
-
-
-def _known_place(competition: Competition) -> tuple[Data, str, Path] | None:
-    """`_place`; None where the memorisation that decides the forget set was not estimated."""
     columns = datasets.read(competition.dataset, competition.data)
     if competition.splits.forget.kind == "memorised":
         scores = memorisation.known(competition, columns, CACHE)
         if scores is None:
             return None
         columns["memorisation"] = scores
-    return _place(competition, columns)
+    data, fingerprint, folder = _place(competition, columns)
+    pools = folder / "pools"
+    try:
+        return (
+            _reference(competition, data, fingerprint, folder, Store(pools))
+            if pools.is_dir()
+            else None
+        )
+    except store.StoreError:
+        return None
 
 
 def _columns(competition: Competition, progress: bool = True, workers: Workers = HERE) -> Columns:
