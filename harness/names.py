@@ -103,7 +103,9 @@ def teams(inbox: Path) -> dict[str, Path]:
     passed_over = []
     for path in sorted(inbox.iterdir()):
         name = _shown(path.name)
-        if path.is_symlink() or not path.is_dir():
+        if path.name.startswith("."):
+            passed_over.append(f"{path.name} (hidden)")
+        elif path.is_symlink() or not path.is_dir():
             passed_over.append(f"{path.name} (not a folder)")
         elif not is_name(name) or len(name) > LONGEST_TEAM:
             passed_over.append(f"{path.name} (no name for a team)")
