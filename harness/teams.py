@@ -33,6 +33,7 @@ COLUMNS = (
     "score_low",
     "score_high",
     "attempt",
+    "file",
     "handed_in",
     "attempts",
     "status",
@@ -229,6 +230,7 @@ def board(ledger: Ledger, rules: Rules, frame: pd.DataFrame) -> pd.DataFrame:
             "submission": [attempt.name for attempt in allowed],
             "team": [attempt.team for attempt in allowed],
             "number": [attempt.number for attempt in allowed],
+            "file": [attempt.file for attempt in allowed],
             "handed_in": [attempt.handed_in for attempt in allowed],
         }
     )
