@@ -81,12 +81,25 @@ def measure(reference: Reference, results: Path) -> Board:
     return board
 
 
-def score(name: str, sha256: str, runs: Runs, retrainings: np.ndarray, board: Board) -> Row:
-    """The row of the outputs."""
+def score(
+    name: str,
+    sha256: str,
+    runs: Runs,
+    retrainings: np.ndarray,
+    board: Board,
+    notes: Mapping[str, str] | None = None,
+) -> Row:
+    """The row of the outputs; `notes` is what was seen in the file, by the flag that says so."""
     is_baseline = sha256 in {baseline.sha256 for baseline in board.baselines}
     with _panel_at_work(board.reference):
         found = rows.scored(
-            board.folder(name), runs, retrainings, board.reference, board.ceiling, is_baseline
+            board.folder(name),
+            runs,
+            retrainings,
+            board.reference,
+            board.ceiling,
+            is_baseline,
+            notes,
         )
     return _kept(board.folder(name), name, sha256, found, board)
 

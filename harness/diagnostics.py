@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ class Facts:
         The widest gap in the ordered scales of the runs' logits, in standard deviations.
     forget, forget_retrained : float
         Mean forget accuracies.
+    notes : mapping of str to str
+        What was seen in the file, by the flag that says so.
     """
 
     same: float
@@ -46,6 +48,7 @@ class Facts:
     forget_retrained: float
     fraction: float
     limit: float
+    notes: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,16 @@ FLAGS = {
         "A run takes a larger part of a retraining than the competition's limit.",
         "A run takes at least {fraction:.0%} of the time of retraining; the limit is {limit:.0%}.",
     ),
+    "driver_settings": Rule(
+        lambda row: "driver_settings" in row.notes,
+        "The file's own driver passes settings to `unlearning` that are not passed here.",
+        "{notes[driver_settings]}",
+    ),
+    "argument_order": Rule(
+        lambda row: "argument_order" in row.notes,
+        "The parameters of `unlearning` are named after other sets than they get.",
+        "{notes[argument_order]}",
+    ),
 }
 
 
@@ -113,6 +126,7 @@ def flags(
     retrain_fraction: float | None = None,
     retrain_limit: float = 0.2,
     utility_floor: float = 0.5,
+    notes: Mapping[str, str] | None = None,
 ) -> list[Flag]:
     """Everything about a submission that should make a reader look twice.
 
@@ -130,6 +144,8 @@ def flags(
         The fraction above which a submission is slow.
     utility_floor : float
         The utility below which a model is useless, however much it forgot.
+    notes : mapping of str to str, optional
+        What was seen in the file, by the flag that says so.
 
     Returns
     -------
@@ -152,6 +168,7 @@ def flags(
         forget_retrained=float(retrained.forget_accuracy.mean()),
         fraction=retrain_fraction or 0.0,
         limit=retrain_limit,
+        notes=notes or {},
     )
     return [
         Flag(name, rule.explanation.format(**vars(row)))

@@ -185,7 +185,8 @@ def _row(
     if stored is not None and _holds(stored, board, retry):
         return stored
     try:
-        row = score(name, sha256, *run(submission, board, place), board)
+        notes = {note.name: note.text for note in submission.notes if note.warns}
+        row = score(name, sha256, *run(submission, board, place), board, notes)
     except Verdict as verdict:
         return failed(name, sha256, verdict, board)
     for other in board.folder(name).glob("runs-*"):

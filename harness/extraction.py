@@ -8,17 +8,21 @@ import symtable
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
-from harness.notebook import Unclear, code_cells, lines_of
+from harness.branches import prune
+from harness.notebook import CELL, Unclear, code_cells, lines_of
 
 MARK = "# submission"
+_DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True)
 class _Statement:
     """A statement at the top level of a cell: its lines, and the names it binds and needs.
 
-    `calls` are the names it calls a method of: `layers.append` may change what `layers` is.
+    `changes` are the names whose attributes or items it sets, and `calls` those it calls a method
+    of: `layers.append` may change what `layers` is.
     """
 
     cell: int
@@ -27,6 +31,7 @@ class _Statement:
     text: str
     binds: frozenset[str]
     needs: frozenset[str]
+    changes: frozenset[str]
     calls: frozenset[str]
 
     @property
@@ -34,6 +39,20 @@ class _Statement:
         """Whether it is an import that may affect any other statement."""
         future = isinstance(self.node, ast.ImportFrom) and self.node.module == "__future__"
         return future or "*" in self.binds
+
+    @property
+    def makes_unlearning(self) -> bool:
+        return "unlearning" in self.binds | self.changes
+
+    def makes(self, modules: frozenset[str]) -> frozenset[str]:
+        """Names that it binds or changes.
+
+        Calling a method of a module (`torch.manual_seed`) does not change what the module is. Nor
+        does a driver, or a function that nobody need call, which sets an attribute of one.
+        """
+        elsewhere = isinstance(self.node, _DEFINITION) or "unlearning" in self.needs
+        changes = self.changes - modules if elsewhere else self.changes
+        return self.binds | changes | (self.calls - modules)
 
 
 def from_script(content: bytes) -> bytes:
@@ -60,11 +79,7 @@ def from_script(content: bytes) -> bytes:
     needs = frozenset[str]().union(*(s.needs for s in taken))
     if not taken or needs & _bound_within(statements) or (needs - binds and "*" not in binds):
         return content
-    lines = [""] * len(lines_of(text))
-    for statement in taken:
-        own = lines_of(statement.text)
-        lines[statement.first : statement.first + len(own)] = own
-    return ("\n".join(lines).rstrip() + "\n").encode()
+    return (_in_place(taken) + "\n").encode()
 
 
 def from_notebook(content: bytes) -> bytes:
@@ -84,12 +99,12 @@ def from_notebook(content: bytes) -> bytes:
     Unclear
         If it is not a notebook, or if it is unclear which part is the submission.
     """
-    cells = list(code_cells(content))
-    marked = [(i, text) for i, text in cells if text.lstrip().lower().startswith(MARK)]
+    code = list(code_cells(content))
+    marked = [(i, text) for i, text in code if text.lstrip().lower().startswith(MARK)]
     if marked:
-        return _join(marked)
+        return _join(dict(marked))
     try:
-        statements = _settled(s for i, text in cells for s in _statements(i, text))
+        statements = _settled(s for i, text in code for s in _statements(i, text))
     except Unclear:
         raise
     except (ValueError, RecursionError, MemoryError) as error:
@@ -97,12 +112,13 @@ def from_notebook(content: bytes) -> bytes:
             f"a cell cannot be read ({type(error).__name__}: {error}); have the submission's "
             f"cells begin with the line `{MARK}`."
         ) from None
-    if not any("unlearning" in s.binds for s in statements):
+    if not any(s.makes_unlearning for s in statements):
         raise Unclear(
             "no cell defines a function `unlearning` at its top level; define it there, or "
             f"have the submission's cells begin with the line `{MARK}`."
         )
-    return _join([(s.cell, s.text) for s in _needed(statements)])
+    cells = groupby(_needed(statements), lambda statement: statement.cell)
+    return _join({cell: _in_place(list(taken)) for cell, taken in cells})
 
 
 def _statements(cell: int, text: str) -> Iterator[_Statement]:
@@ -125,38 +141,32 @@ def _statements(cell: int, text: str) -> Iterator[_Statement]:
 
 
 def _settled(statements: Iterable[_Statement]) -> list[_Statement]:
-    """The statements; an `if` on a constant binds and needs only what it executes.
+    """The statements; of an `if` on a constant, only what is executed binds and needs names.
 
-    Many files begin with `TEST = False`, and have definitions and drivers for both cases.
+    Many files begin with `TEST = False`, and have definitions and drivers for both cases, or
+    branches of `unlearning` that use what only a driver of theirs defines.
     """
     statements = list(statements)
-    values = {}
+    values: dict[str, object] = {}
     for s in statements:
         match s.node:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=value))
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=value))
             ):
-                values[name] = bool(value)
+                values[name] = value
     times = Counter(name for s in statements for name in s.binds)
     for name in _bound_within(statements) | {name for name, count in times.items() if count > 1}:
         values.pop(name, None)
     return [_decided(s, values) for s in statements]
 
 
-def _decided(statement: _Statement, values: dict[str, bool]) -> _Statement:
-    match statement.node:
-        case ast.If(test=ast.Name(id=name), body=yes, orelse=no):
-            pass
-        case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=ast.Name(id=name)), body=no, orelse=yes):
-            pass
-        case _:
-            return statement
-    if name not in values:
+def _decided(statement: _Statement, values: dict[str, object]) -> _Statement:
+    if not prune(statement.node, values):
         return statement
-    executed = ast.Module(yes if values[name] else no, [])
-    binds, needs = _names(ast.unparse(executed))
-    return replace(statement, binds=binds, needs=needs | {name}, calls=_called(executed))
+    binds, needs, changes = _names(ast.unparse(statement.node))
+    calls = _called(statement.node)
+    return replace(statement, binds=binds, needs=needs, changes=changes, calls=calls)
 
 
 def _bound_within(statements: list[_Statement]) -> set[str]:
@@ -172,22 +182,21 @@ def _bound_within(statements: list[_Statement]) -> set[str]:
 
 def _drives_itself(statements: list[_Statement]) -> bool:
     """Whether a script calls `unlearning` or a notebook, or may refuse to be imported."""
-    defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     executes = ast.Expr | ast.Assign | ast.If | ast.For | ast.While | ast.With
     calls = {"unlearning", "get_ipython"}  # the latter in files exported from a notebook
     for statement in statements:  # in the file's order: a `main` that calls it is defined after it
-        if isinstance(statement.node, defines) and statement.needs & calls:
+        if isinstance(statement.node, _DEFINITION) and statement.needs & calls:
             calls |= statement.binds
     return any(
-        (statement.needs & calls and "unlearning" not in statement.binds)
+        (statement.needs & calls and not statement.makes_unlearning)
         or any(isinstance(inner, ast.Raise) for inner in ast.walk(statement.node))
         for statement in statements
         if isinstance(statement.node, executes)
     )
 
 
-def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Global names that a statement binds or changes, and those that it needs."""
+def _names(source: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Global names that a statement binds, that it needs, and whose content it changes."""
     table = symtable.symtable(source, "cell", "exec")
     binds = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
     binds |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_imported()}
@@ -197,6 +206,7 @@ def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
         inner = todo.pop()
         todo += inner.get_children()
         needs |= {s.get_name() for s in inner.get_symbols() if s.is_global() and s.is_referenced()}
+    changes = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.alias) and node.name == "*":
             binds.add("*")
@@ -205,13 +215,13 @@ def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
             while isinstance(node, ast.Subscript | ast.Attribute):
                 node = node.value
             if isinstance(node, ast.Name):
-                binds.add(node.id)
-    return frozenset(binds), frozenset(needs - set(vars(builtins)))
+                changes.add(node.id)
+    return frozenset(binds), frozenset(needs - set(vars(builtins))), frozenset(changes)
 
 
 def _called(node: ast.AST) -> frozenset[str]:
     """Names whose methods a statement calls when it is executed."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+    if isinstance(node, _DEFINITION | ast.Lambda):
         return frozenset()
     method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     owner = node.func.value if method else None  # type: ignore[attr-defined]
@@ -225,14 +235,13 @@ def _needed(statements: list[_Statement]) -> list[_Statement]:
     """The last `unlearning`, and all that it needs, in the order of the notebook."""
     versions = [i for i, s in enumerate(statements) if getattr(s.node, "name", "") == "unlearning"]
     first = max(versions, default=0)
-    earlier = {i for i, s in enumerate(statements[:first]) if s.binds == {"unlearning"}}
+    earlier = {i for i, s in enumerate(statements[:first]) if s.binds | s.changes == {"unlearning"}}
     statements = [s for i, s in enumerate(statements) if i not in earlier]
-    # Calling a method of a module (`torch.manual_seed`) does not change what the module is.
     imports = (s for s in statements if isinstance(s.node, ast.Import | ast.ImportFrom))
     modules = frozenset[str]().union(*(s.binds for s in imports))
     making: dict[str, list[int]] = {}  # the statements that bind or change a name
     for i, s in enumerate(statements):
-        for name in s.binds | (s.calls - modules):
+        for name in s.makes(modules):
             making.setdefault(name, []).append(i)
     if "unlearning" not in making:
         return []
@@ -244,9 +253,8 @@ def _needed(statements: list[_Statement]) -> list[_Statement]:
             continue
         taken.add(at)
         statement = statements[at]
-        if "unlearning" in statement.needs and "unlearning" not in statement.binds:
-            changed = statement.binds | (statement.calls - modules)
-            names = ", ".join(sorted(changed & wanted))
+        if "unlearning" in statement.needs and not statement.makes_unlearning:
+            names = ", ".join(sorted(statement.makes(modules) & wanted))
             raise Unclear(
                 f"cell {statement.cell} calls `unlearning` and binds a name that it needs "
                 f"({names}), so it is unclear whether it belongs to the submission; have "
@@ -258,10 +266,16 @@ def _needed(statements: list[_Statement]) -> list[_Statement]:
     return [statements[i] for i in sorted(taken)]
 
 
-def _join(parts: list[tuple[int, str]]) -> bytes:
-    source = ""
-    before = None
-    for cell, text in parts:
-        source += ("" if cell == before else f"# cell {cell}\n") + text + "\n"
-        before = cell
+def _in_place(statements: list[_Statement]) -> str:
+    """Their lines where they were in their cell; the lines of others are blank."""
+    lines: list[str] = []
+    for statement in statements:
+        own = lines_of(statement.text)
+        lines += [""] * (statement.first + len(own) - len(lines))
+        lines[statement.first : statement.first + len(own)] = own
+    return "\n".join(lines)
+
+
+def _join(cells: dict[int, str]) -> bytes:
+    source = "".join(f"{CELL.format(cell)}\n{text}\n" for cell, text in cells.items())
     return source.encode(errors="replace")

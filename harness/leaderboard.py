@@ -81,6 +81,14 @@ def update(results: Path, reference: str) -> pd.DataFrame:
     return frame
 
 
+def comparable(results: Path, reference: str, runs: int) -> list[Row]:
+    """The rows of so many runs that have a score against `reference`: shipped, or made here."""
+    known = [*_shipped(results.name, reference)]
+    known += [row for row in stored(results) if row.reference == reference]
+    scored = (row for row in known if row.runs == runs and row.score is not None)
+    return [*{row.submission: row for row in scored}.values()]
+
+
 def read(path: Path) -> pd.DataFrame:
     """The leaderboard that `update` wrote; made again from the rows if a spreadsheet saved it."""
     with contextlib.suppress(ValueError):  # whatever it is that makes it no such table

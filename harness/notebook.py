@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # Jupyter's own lines, `pip install` without a sign among them. Not `% count` and `!= count`, with
 # which a line of Python may continue.
@@ -17,6 +17,8 @@ _TIMED = re.compile(rf"(?m)^([ \t]*+(?:{_TARGET})?)%time +(?=\S)")
 _ASKED = re.compile(rf"(?m)^([ \t]*+{_TARGET})([!%]{_REST})")
 
 
+CELL = "# cell {} of the notebook"
+_MARKED = re.compile(CELL.format(r"(\d+)"))
 LARGEST = 1 << 20  # bytes of all code cells together; their outputs do not count
 
 
@@ -68,6 +70,14 @@ def _parses(text: str) -> bool:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return False
     return True
+
+
+def place(lines: Sequence[str], line: int) -> str:
+    """What to call a line of a submission: of a notebook's, by its cell and its line there."""
+    for above in range(min(line, len(lines)) - 1, -1, -1):
+        if cell := _MARKED.fullmatch(lines[above].rstrip()):
+            return f"cell {cell[1]}, line {line - above - 1}"
+    return f"line {line}"
 
 
 def lines_of(text: str) -> list[str]:

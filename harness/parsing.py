@@ -7,19 +7,21 @@ the process. Here only that file gets a verdict, and the evaluation goes on.
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import json
 import resource
 import sys
 import tokenize
+from collections.abc import Set
 from typing import Any
 
-from harness import extraction
+from harness import driver, extraction
+from harness.driver import DEVICE
+from harness.notebook import code_cells, lines_of, place
 
 SECONDS, MEMORY = 5, 1 << 29  # of the processor; bytes of address space
 PARAMETERS = 4
-# The one name that a fifth parameter may have, in any case; many drivers pass it.
-DEVICE = "device"
 _SHOWN = 200  # characters of a line
 
 
@@ -75,8 +77,26 @@ def parse(
         source = extraction.from_script(content)
     _check_encoding(source)
     tree = _compiled(source, name)
-    _check_signature(tree, function, called_with)
-    return {"source": source.decode(), "imports": _third_party(tree), "signed": _signed(tree)}
+    passed, notes = driver.follow(tree, _written(content, suffix))
+    _check_signature(tree, function, called_with, set(passed))
+    return {
+        "source": source.decode() + driver.lines(passed),
+        "imports": _third_party(tree),
+        "signed": _signed(tree),
+        "notes": notes,
+        "reads_val": _reads_last(tree, function),
+    }
+
+
+def _written(content: bytes, suffix: str) -> list[ast.Module]:
+    """All that the author wrote, as far as it can be parsed."""
+    if suffix != ".ipynb":
+        return [ast.parse(content)]
+    trees = []
+    for _, text in code_cells(content):
+        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            trees.append(ast.parse(text))
+    return trees
 
 
 def _limit(kind: int, value: int) -> None:
@@ -119,9 +139,9 @@ def _compiled(source: bytes, name: str) -> ast.Module:
         compile(tree, name, "exec", dont_inherit=True)
     except SyntaxError as error:
         python = f"Python {sys.version_info.major}.{sys.version_info.minor} reads submissions here"
+        where = place(lines_of(source.decode()), error.lineno or 0)
         raise Unreadable(
-            f"line {error.lineno}: {type(error).__name__}: {error.msg} ({python})"
-            f"\n    {_near(error)}"
+            f"{where}: {type(error).__name__}: {error.msg} ({python})\n    {_near(error)}"
         ) from None
     return tree
 
@@ -134,7 +154,7 @@ def _near(error: SyntaxError) -> str:
     return "…" * (first > 0) + line[first:last].rstrip() + "…" * (last < len(line))
 
 
-def _check_signature(tree: ast.Module, function: str, called_with: str) -> None:
+def _check_signature(tree: ast.Module, function: str, called_with: str, passed: Set[str]) -> None:
     """Check a plain `def`; a function bound in another way is checked when it is called."""
     definitions = [
         node
@@ -142,7 +162,7 @@ def _check_signature(tree: ast.Module, function: str, called_with: str) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function
     ]
     if definitions:
-        _check_parameters(definitions[-1], called_with)
+        _check_parameters(definitions[-1], called_with, passed)
     elif not any({function, "*"} & _bound_names(node) for node in tree.body):
         inner = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function]
         where = f" (that on line {inner[0].lineno} is within something else)" if inner else ""
@@ -152,7 +172,9 @@ def _check_signature(tree: ast.Module, function: str, called_with: str) -> None:
         )
 
 
-def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef, called_with: str) -> None:
+def _check_parameters(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, called_with: str, passed: Set[str]
+) -> None:
     if isinstance(function, ast.AsyncFunctionDef):
         raise Unreadable(
             f"line {function.lineno}: `{function.name}` is `async`; write an ordinary function."
@@ -164,13 +186,26 @@ def _check_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef, called_w
         a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None
     ]
     too_few = len(positional) < PARAMETERS and arguments.vararg is None
-    if too_few or {name.lower() for name in unfilled} - {DEVICE}:
+    if too_few or {name.lower() for name in set(unfilled) - passed} - {DEVICE}:
         remedy = "It must take all four" if too_few else "More parameters need defaults"
         raise Unreadable(
             f"`{function.name}` on line {function.lineno} cannot be called with four positional "
             f"arguments ({called_with}); it takes "
             f"({', '.join(positional + [a.arg for a in arguments.kwonlyargs])}). {remedy}."
         )
+
+
+def _reads_last(tree: ast.Module, function: str) -> bool:
+    """Whether the function may look at the last of its four arguments."""
+    definitions = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function]
+    if not definitions:
+        return True
+    arguments = definitions[-1].args
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    return len(names) < PARAMETERS or any(
+        isinstance(node, ast.Name) and node.id == names[PARAMETERS - 1]
+        for node in ast.walk(definitions[-1])
+    )
 
 
 def _bound_names(node: ast.stmt) -> set[str]:

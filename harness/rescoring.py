@@ -91,6 +91,7 @@ def _scored(row: Row, board: Board) -> Row | None:
     if outputs is None:
         return None
     try:
-        return boards.score(name, sha256, outputs, retrainings(folder, row.runs), board)
+        spent = retrainings(folder, row.runs)
+        return boards.score(name, sha256, outputs, spent, board, row.explanations)
     except Verdict as verdict:
         return boards.failed(name, sha256, verdict, board)

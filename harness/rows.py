@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def scored(
     reference: Reference,
     ceiling: ForgettingQuality,
     is_baseline: bool = False,
+    notes: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Score runs, and write what the leaderboard has no column for to `folder`.
 
@@ -41,6 +43,8 @@ def scored(
         Forgetting quality of as many retrained models.
     is_baseline : bool
         Whether it is a line to compare with: it has no rank, and may take as long as it does.
+    notes : mapping of str to str, optional
+        What was seen in the file, by the flag that says so.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def scored(
         score.utility,
         None if is_baseline else fraction,
         settings.limits.retrain_fraction,
+        notes=notes,
     )
     figures = score.figures() | figures
     store.write(leaderboard.metrics_file(folder, settings.runs), json.dumps(figures, indent=1))

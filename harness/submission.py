@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from harness.driver import Note
 from harness.names import LONGEST, SUFFIXES, is_name, must_exist, row_name
 from harness.text import clean, shorten
 
@@ -82,6 +83,10 @@ class Submission:
         Which of `FUNCTIONS` is called.
     signed : bool
         Whether it says `SIGNED = True` at its top level.
+    notes : tuple of Note
+        What its author should know of its arguments.
+    reads_val : bool
+        Whether the function may look at its fourth argument.
     """
 
     name: str
@@ -91,6 +96,8 @@ class Submission:
     imports: tuple[str, ...]
     function: str = "unlearning"
     signed: bool = False
+    notes: tuple[Note, ...] = ()
+    reads_val: bool = True
 
 
 Entry = tuple[str, Submission | Verdict]
@@ -137,7 +144,10 @@ def read(path: Path, function: str = "unlearning", largest_kb: int = 256) -> Sub
             f"{largest_kb << 10:,} (limits.submission_kb). Weights and data cannot be submitted."
         )
     digest = hashlib.sha256(source).hexdigest()
-    return Submission(name, path, source, digest, tuple(said["imports"]), function, said["signed"])
+    notes = tuple(Note(*note) for note in said["notes"])
+    imports, reads_val = tuple(said["imports"]), said["reads_val"]
+    signed = said["signed"]
+    return Submission(name, path, source, digest, imports, function, signed, notes, reads_val)
 
 
 def entry(path: Path, function: str = "unlearning", largest_kb: int = 256) -> Entry:

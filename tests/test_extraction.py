@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 from harness.extraction import Unclear, from_notebook, from_script
+from harness.notebook import place
 from harness.submission import Verdict, read
 
 DRIVER = """
@@ -287,3 +288,70 @@ def test_strings_keep_what_looks_like_a_line_of_jupyter():
     scope: dict = {}
     exec(from_notebook(notebook(cells)), scope)
     assert scope["unlearning"](0, 0, 0, 0) == "\nlr = %f\nwhy?\n"
+
+
+DEAD = """
+import torch
+VERBOSE, MODE = 0, 1
+DEBUG = False
+def unlearning(net, retain, forget, val):
+    if DEBUG and net:
+        report(net)
+    if not DEBUG:
+        return "run"
+    else:
+        return train_loader
+def report(net):
+    return val_loader
+for i in range(512):
+    train_loader, val_loader = open_data()
+    unlearning(start(), train_loader, train_loader, val_loader)
+"""
+
+
+def test_a_branch_that_a_constant_switches_off_needs_nothing():
+    for source in (from_notebook(notebook([DEAD])), from_script(DEAD.encode())):
+        scope: dict = {}
+        exec(source, scope)
+        assert scope["unlearning"](0, 0, 0, 0) == "run"
+        assert b"open_data" not in source
+
+
+def test_a_name_of_the_functions_own_is_not_that_constant():
+    text = DEAD.replace("forget, val):", "forget, DEBUG):")
+    with pytest.raises(Unclear, match="binds a name that it needs"):
+        from_notebook(notebook([text]))
+
+
+SETS = """
+import torch
+settings = {}
+def unlearning(net, retain, forget, val):
+    return torch.backends.cudnn.benchmark, settings
+def main():
+    %s
+    for i in range(512):
+        unlearning(start(), *loaders())
+main()
+"""
+
+
+def test_a_driver_that_sets_an_attribute_of_a_module_is_left_out():
+    text = SETS % "torch.backends.cudnn.benchmark = True"
+    for source in (from_notebook(notebook([text])), from_script(text.encode())):
+        assert b"main" not in source and b"settings = {}" in source
+
+
+def test_a_driver_that_sets_what_unlearning_uses_is_unclear():
+    with pytest.raises(Unclear, match=r"needs \(settings\)"):
+        from_notebook(notebook([SETS % "settings['epochs'] = 3"]))
+
+
+def test_lines_of_a_notebook_stay_where_they_are_in_their_cells():
+    source = from_notebook(notebook(CHALLENGE)).decode().split("\n")
+    at = source.index("# cell 4 of the notebook")
+    assert source[at + 1] == "DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'"
+    at = source.index("# cell 7 of the notebook")
+    assert source[at + 1 : at + 3] == ["@torch.no_grad()", "def helper(net):"]
+    assert place(source, at + 3) == "cell 7, line 2"
+    assert place(["a", "b"], 2) == "line 2"
