@@ -173,6 +173,15 @@ RUN = {
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 net(next(iter(val))["image"])
         """,
+    "adapters of peft": """
+        import torch
+        from peft import LoraConfig, get_peft_model
+        def unlearning(net, retain, forget, val):
+            adapted = get_peft_model(net, LoraConfig(target_modules=["fc"], r=2))
+            inputs, targets = next(iter(retain))
+            torch.nn.functional.cross_entropy(adapted(inputs), targets).backward()
+            return adapted.merge_and_unload()
+        """,
     "headers of notebooks": """
         import requests
         import matplotlib.pyplot as plt

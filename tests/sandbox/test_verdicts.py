@@ -1,12 +1,14 @@
 """Every way in which a file can fail ends in the verdict, and the words, that help its author."""
 
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.sandbox.host import RunResult, Server, Zygote
-from harness.submission import Verdict
+from harness.submission import Verdict, read
 from tests.sandbox.small import LIMITS, several, submit, unread
 
 CASES = {
@@ -171,3 +173,45 @@ def test_what_cannot_be_called_with_four_arguments_is_invalid(zygote: Zygote) ->
         server.run(0)
     assert caught.value.status == "invalid_submission"
     assert "`unlearning(net, retain)` cannot be called as unlearning(net," in caught.value.message
+
+
+def test_passages_through_libraries_are_one_line_each_and_name_no_path_here(
+    tmp_path: Path, zygote: Zygote
+) -> None:
+    text = """\
+        import torch
+        from torch.nn.functional import cross_entropy
+        from torch.utils.data import DataLoader
+
+        def collate(examples):
+            raise ValueError("mine")
+
+        def unlearning(net, retain, forget, val):
+            try:
+                cross_entropy(torch.zeros(3, 2), torch.zeros(2).long())
+            except ValueError:
+                list(DataLoader(retain.dataset, 2, collate_fn=collate))
+        """
+    with pytest.raises(Verdict) as caught:
+        run_alone(tmp_path, zygote, text)
+    first, second = caught.value.message.split("During handling of the above exception")
+    assert first.count("File") == 1 and first.count("  ... torch/nn/functional.py, line ") == 1
+    assert "lines of libraries, the last in torch/utils/data/_utils/fetch.py, line " in second
+    own = [line for line in second.splitlines() if line.startswith("  File")]
+    assert own == [
+        '  File "mine.py", line 12, in unlearning',
+        '  File "mine.py", line 6, in collate',
+    ]
+    assert sys.prefix not in caught.value.message
+
+
+def test_a_notebooks_error_has_its_cell_and_line(tmp_path: Path, zygote: Zygote) -> None:
+    cells = ["%matplotlib inline\nimport torch", "print('seen')", "\ndef helper():\n    1 / 0\n"]
+    cells.append("rate = 1\n" + function("helper()"))
+    notebook = {"cells": [{"cell_type": "code", "source": text} for text in cells]}
+    path = tmp_path / "mine.ipynb"
+    path.write_text(json.dumps(notebook))
+    with Server(read(path), zygote, LIMITS) as server, pytest.raises(Verdict) as caught:
+        server.run(0)
+    assert '  File "mine.ipynb", cell 4, line 3, in unlearning\n' in caught.value.message
+    assert '  File "mine.ipynb", cell 3, line 3, in helper\n    1 / 0\n' in caught.value.message

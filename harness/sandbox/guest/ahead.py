@@ -13,7 +13,7 @@ from pathlib import Path
 # themselves, each for itself: this process is trusted, and a stranger's list must not run in it.
 MODULES = {
     *("IPython", "IPython.display", "PIL", "PIL.Image", "matplotlib", "matplotlib.pyplot", "numpy"),
-    *("pandas", "requests", "scipy", "scipy.linalg", "scipy.optimize", "scipy.sparse"),
+    *("pandas", "peft", "requests", "scipy", "scipy.linalg", "scipy.optimize", "scipy.sparse"),
     *("scipy.special", "scipy.stats", "seaborn", "sklearn", "sklearn.cluster"),
     *("sklearn.decomposition", "sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics"),
     *("sklearn.model_selection", "sklearn.neighbors", "sklearn.preprocessing", "sklearn.svm"),

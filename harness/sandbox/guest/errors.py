@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import traceback
 from types import ModuleType
@@ -12,28 +11,9 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from harness import exhaustion
+from harness.sandbox.guest import remedies
+from harness.sandbox.guest.traces import shown as traced
 from harness.sandbox.walls.policy import GPU_REFUSED, GPU_TAKEN
-
-_HINTS = {
-    errno.ENOSPC: "The scratch directory is full; its size is limited.",
-    errno.EFBIG: "The scratch directory is full; its size is limited.",
-    errno.EAGAIN: "The number of processes and threads is limited.",
-    errno.ENOENT: "A submission is one file: no other file or program of your machine is there "
-    "when it runs. Put what it needs into it, and write to the working directory only.",
-    errno.EROFS: "Only the working directory and /tmp can be written to.",
-}
-_NO_GPU = (
-    "There is no GPU here: write `.to(next(net.parameters()).device)` instead of `.cuda()` or "
-    "`.to('cuda')`, and it runs with one and without."
-)
-_SIGNS = {  # in what Python shows of an error and its causes
-    "No CUDA GPUs are available": _NO_GPU,
-    "Found no NVIDIA driver": _NO_GPU,
-    "not compiled with CUDA enabled": _NO_GPU,
-    "CUDA device but torch.cuda.is_available() is False": _NO_GPU,
-    "socket.gaierror": "There is no network where submissions are run.",
-    "name 'get_ipython' is not defined": "There is no notebook where submissions are run.",
-}
 
 
 class Fault(Exception):
@@ -44,7 +24,7 @@ def describe(error: BaseException, filename: str) -> tuple[str, str]:
     """The verdict's status and message for what ended the run."""
     if isinstance(error, Fault):
         return error.args
-    shown = _traceback(error, filename)
+    shown = traced(error, filename)
     if isinstance(error, SystemExit):
         why = f"{filename} called sys.exit({error.code!r}) instead of returning."
         if _reads_arguments(error):
@@ -58,7 +38,10 @@ def describe(error: BaseException, filename: str) -> tuple[str, str]:
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     ):
-        return "out_of_memory", f"an allocation was refused.\n{shown}"
+        return "out_of_memory", (
+            f"an allocation was refused.\n{shown}\nUse smaller batches, and keep `loss.item()` "
+            "instead of `loss`, whose graph stays in memory."
+        )
     if isinstance(error, ModuleNotFoundError):
         return "invalid_submission", (
             f"the module {error.name!r} is not installed where submissions are run. If it is your "
@@ -99,11 +82,11 @@ def _hint(error: BaseException, shown: str) -> str:
         if _is_newer(error):
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
             return f"Submissions are run by Python {version} here, whose library lacks that."
-        if isinstance(error, OSError) and error.errno in _HINTS:
-            return _HINTS[error.errno]
+        if isinstance(error, OSError) and error.errno in remedies.OF_ERRNO:
+            return remedies.OF_ERRNO[error.errno]
     except Exception:  # what it refers to may be anything
         return ""
-    return next((hint for sign, hint in _SIGNS.items() if sign in shown), "")
+    return remedies.of_text(shown)
 
 
 def _is_newer(error: BaseException) -> bool:
@@ -120,14 +103,3 @@ def _reads_arguments(error: BaseException) -> bool:
     """Whether argparse raised it."""
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(frame.f_globals.get("__name__") == "argparse" for frame in frames)
-
-
-def _traceback(error: BaseException, filename: str) -> str:
-    """As Python prints it, from the participant's first line on."""
-    trace = error.__traceback__
-    while trace and trace.tb_frame.f_code.co_filename != filename:
-        trace = trace.tb_next
-    try:
-        return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
-    except Exception:  # its own __str__ may raise
-        return type(error).__name__

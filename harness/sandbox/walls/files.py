@@ -21,6 +21,7 @@ _PROGRAM = (
     "batches.py",
     "exhaustion.py",
     "models.py",
+    "notebook.py",
     "sandbox/__init__.py",
     "sandbox/guest/*.py",
     "sandbox/walls/*.py",
