@@ -14,7 +14,7 @@ from harness import models
 from harness.competition import Model
 from harness.data import Columns, Data
 from harness.device import as_many_as_fit, device, peak_mb
-from harness.epsilon import calibration
+from harness.epsilon import calibration, confidences
 from harness.fused import together
 from harness.pool import Pool, retain_sample
 
@@ -56,6 +56,15 @@ class Observer:
             return self.fused(self._together(self._model, states).eval().to(device()))
 
         return Pool.concatenate(as_many_as_fit(outputs, weights))
+
+    @torch.inference_mode()
+    def confidences(self, weights: Mapping[str, np.ndarray], split: str) -> np.ndarray:
+        """Logit-scaled confidences [n] of one model in the labels of a split, float64."""
+        images, labels = self._splits[split]
+        state = {name: torch.from_numpy(values) for name, values in weights.items()}
+        net = self._together(self._model, [state]).eval().to(device())
+        logits = forward_all(net, images)[:, 0].cpu().numpy()
+        return confidences(logits[None], labels.numpy())[0]
 
     @torch.inference_mode()
     def fused(self, forward: Forward) -> Pool:
