@@ -24,11 +24,11 @@ evaluate: .venv/installed ## run and score SUBMISSION, or every file in submissi
 	@$(HARNESS) evaluate $(IN) $(call option,--runs,RUNS) $(WHO) \
 		$(call option,--require-isolation,ISOLATION) $(if $(RESCORE),--rescore) $(call quoted,SUBMISSION)
 
-check: need-SUBMISSION .venv/installed ## run SUBMISSION twice: would it be accepted?
+check: need-SUBMISSION .venv/installed ## run SUBMISSION a few times: is it accepted, where would it stand?
 	@$(HARNESS) check $(IN) $(call quoted,SUBMISSION)
 
-new: need-NAME .venv/installed ## start submissions/NAME.py from the template
-	@$(HARNESS) new $(call quoted,NAME)
+new: need-NAME .venv/installed ## start submissions/NAME.py from the template, or FROM=method
+	@$(HARNESS) new $(call option,--from,FROM) $(call quoted,NAME)
 
 competition: need-NAME need-DATA .venv/installed ## start reference/NAME.toml from the images in DATA
 	@$(HARNESS) competition $(call quoted,NAME) $(call quoted,DATA)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
+# With `-m` the current folder comes first: a submission there, which may be called cuda.py or
+# random.py, would be imported by whatever looks for such a module, outside of any sandbox.
+if __name__ == "__main__" and not sys.flags.safe_path:
+    sys.path.pop(0)
+
 import argparse
 import json
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -101,16 +107,20 @@ def _check(options: argparse.Namespace) -> int:
     from harness.submission import Verdict
 
     must_exist(options.path)
+    warnings = 0
     try:
         with Process() as process:  # started first, so that it imports torch while we do
             from harness.check import check
 
             for finding in check(options.path, options.competition, process):
+                warnings += finding.warns
                 print(finding, flush=True)
     except Verdict as verdict:
-        print(f"{quoted(verdict.output)}{verdict.status}\n{quoted(verdict.message)}".rstrip())
+        print(f"{quoted(verdict.output)}{quoted(verdict.message)}", end="")
+        print(f"{options.path}: not accepted, {verdict.status}")
         return 1
-    print(f"{options.path} would be accepted")
+    many = f"{warnings} warning{'s' * (warnings > 1)}"
+    print(f"{options.path}: accepted{f', with {many}' if warnings else ''}")
     return 0
 
 
@@ -162,11 +172,18 @@ def _new(options: argparse.Namespace) -> int:
     from harness.sources import SHIPPED
 
     path = SUBMISSIONS / f"{options.name}.py"
+    methods = {file.stem: file for file in sorted((SHIPPED / "submissions").glob("*.py"))}
+    if options.method not in methods:
+        print(
+            f"error: no method {options.method!r} ships; there are: {', '.join(methods)}",
+            file=sys.stderr,
+        )
+        return HOST_FAULT
     if path.exists():
         print(f"error: {path} exists already; take another name", file=sys.stderr)
         return HOST_FAULT
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes((SHIPPED / "submissions/template.py").read_bytes())
+    path.write_bytes(methods[options.method].read_bytes())
     print(f"{path}: change it, then {_command(f'check SUBMISSION={path}', f'check {path}')}")
     return 0
 

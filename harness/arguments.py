@@ -51,8 +51,9 @@ def parser() -> argparse.ArgumentParser:
 
     check = verbs.add_parser(
         "check",
-        help="run a submission twice and say whether it would be accepted",
-        description="Run a submission twice and say whether it would be accepted.",
+        help="run a submission a few times: is it accepted, and where would it stand?",
+        description="Run a submission a few times, and say whether it is accepted, what looks "
+        "wrong, and where it would stand.",
         epilog="example: python -m harness check submissions/mine.py",
     )
     check.add_argument("path", type=Path, metavar="FILE", help="a submitted .py or .ipynb file")
@@ -136,11 +137,18 @@ def parser() -> argparse.ArgumentParser:
 
     new = verbs.add_parser(
         "new",
-        help="start a submission: a copy of the template, under your own name",
-        description="Start a submission: a copy of the template, under your own name.",
-        epilog="example: python -m harness new mine",
+        help="start a submission: a copy of a shipped method, under your own name",
+        description="Start a submission: a copy of a shipped method, under your own name.",
+        epilog="example: python -m harness new mine --from stochastic_reinit",
     )
     new.add_argument("name", type=_name, metavar="NAME", help="of its row on the leaderboard")
+    new.add_argument(
+        "--from",
+        dest="method",
+        default="template",
+        metavar="METHOD",
+        help="the shipped method to copy (default: template)",
+    )
 
     competition = verbs.add_parser(
         "competition",

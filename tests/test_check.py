@@ -15,7 +15,7 @@ from harness.check import findings, standing
 from harness.columns import Row
 from harness.competition import Limits, load
 from harness.models import build
-from harness.reference.ceiling import key
+from harness.store import key
 from harness.reference.pools import prepare
 from harness.sandbox.host import RunResult
 from harness.submission import read
@@ -208,7 +208,7 @@ def test_a_first_look_names_flags_and_the_rows_that_are_surely_better_and_worse(
     rivals = {"good": (0.99, 0.98, 1.0), "bad": (1e-5, 1e-6, 1e-4), "itself": (0.9, 1e-3, 810.0)}
     for name, (score, low, high) in rivals.items():
         row = Row(
-            submission=name, runs=32, status="scored", reference=key(reference, settings.evaluation)
+            submission=name, runs=32, status="scored", reference=key(reference.fingerprint, settings.evaluation.attackers, settings.evaluation.delta)
         )
         row = replace(row, score=score, score_low=low, score_high=high)
         leaderboard.write_row(workspace / "results/small/submissions" / name, row)

@@ -68,7 +68,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(words, said, capsys):
 
 
 def test_a_new_submission_is_the_template_and_never_overwrites(tmp_path, monkeypatch, capsys):
-    template = Path("submissions/template.py").read_bytes()
+    template, scrub = (Path(f"submissions/{n}.py").read_bytes() for n in ("template", "scrub"))
     monkeypatch.chdir(tmp_path)
     assert main(["new", "mine"]) == 0
     assert Path("submissions/mine.py").read_bytes() == template
@@ -78,6 +78,10 @@ def test_a_new_submission_is_the_template_and_never_overwrites(tmp_path, monkeyp
     assert Path("submissions/mine.py").read_text() == "my work"
     assert main(["new", "my-idea"]) == 0
     assert Path("submissions/my-idea.py").read_bytes() == template
+    assert main(["new", "other", "--from", "scrub"]) == 0
+    assert Path("submissions/other.py").read_bytes() == scrub
+    assert main(["new", "third", "--from", "scrap"]) == 2
+    assert "no method 'scrap' ships; there are: bad_teacher, " in capsys.readouterr().err
     for name in ("../mine", "-mine", "mine.py", ""):
         with pytest.raises(SystemExit) as end:
             main(["new", "--", name])
@@ -100,6 +104,16 @@ def test_in_an_empty_folder_the_hint_names_what_is_there(tmp_path, monkeypatch, 
     Path("Makefile").touch()
     assert main(["evaluate"]) == 2
     assert "start one: make new NAME=mine" in capsys.readouterr().err
+
+
+def test_a_submission_here_is_imported_by_nobody(tmp_path):
+    for name in ("numpy", "pandas", "random", "torch"):
+        (tmp_path / f"{name}.py").write_text(f"open('{name} was imported', 'w')")
+    command = [sys.executable, "-m", "harness", "leaderboard"]
+    where = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(command, cwd=tmp_path, env=where, capture_output=True, text=True)
+    assert "evaluate something first" in done.stderr
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".py"] * 4
 
 
 def test_the_leaderboard_as_json(tmp_path, monkeypatch, capsys):

@@ -12,18 +12,18 @@ import numpy as np
 from joblib import cpu_count
 
 from harness import competition as competitions
-from harness import diagnostics, leaderboard, runs, scoring
+from harness import diagnostics, leaderboard, runs, scoring, store
 from harness import submission as submissions
 from harness.check import findings, standing
 from harness.check.findings import Finding
 from harness.columns import Row
+from harness.competition import Evaluation
 from harness.device import device
 from harness.diagnostics import Flag
 from harness.epsilon.attackers import panel
 from harness.outputs import Observer
 from harness.pool import Pool
 from harness.reference.ceiling import ceiling
-from harness.reference.ceiling import key as score_key
 from harness.reference.pools import Reference, prepare
 from harness.reference.training import AT_ONCE
 from harness.run_store import RunStore
@@ -97,7 +97,7 @@ def check(
     figures = score.figures() | {"at_floor": score.at_floor}
     row = Row(submission=submission.name, runs=LOOK, status="scored", **figures)
     results = leaderboard.results_folder(settings.name)
-    known = leaderboard.comparable(results, score_key(reference, settings.evaluation), LOOK)
+    known = leaderboard.comparable(results, _key(reference, settings.evaluation), LOOK)
     yield from standing.place(row, [other for other in known if other.submission != row.submission])
 
 
@@ -120,9 +120,13 @@ def _look(pool: Pool, reference: Reference) -> tuple[Score, list[Flag]]:
     """
     settings, labels = reference.competition.evaluation, reference.data.forget["label"]
     settings = replace(settings, attackers=tuple(panel(settings.attackers, logits=False)))
-    most = ceiling(reference, settings, score_key(reference, settings))
+    most = ceiling(reference, settings, _key(reference, settings))
     score = scoring.score(
         pool, reference.retrained, most, labels, settings.attackers, settings.delta
     )
     value, utility = score.value, score.utility
     return score, diagnostics.flags(pool, reference.retrained, labels, value, 0.0, utility)
+
+
+def _key(reference: Reference, settings: Evaluation) -> str:
+    return store.key(reference.fingerprint, settings.attackers, settings.delta)
