@@ -86,7 +86,7 @@ def time(seconds: float, retrainings: np.ndarray, runs: int, limits: Limits) -> 
         warns=slow,
     )
     if retrainings.size:
-        fraction = seconds / retrainings.mean()
+        fraction = seconds / float(retrainings.mean())
         slow = fraction > limits.retrain_fraction
         yield Finding(
             "time",
