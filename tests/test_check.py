@@ -15,9 +15,9 @@ from harness.check import findings, standing
 from harness.columns import Row
 from harness.competition import Limits, load
 from harness.models import build
-from harness.store import key
 from harness.reference.pools import prepare
 from harness.sandbox.host import RunResult
+from harness.store import key
 from harness.submission import read
 from harness.yardstick import yardsticks
 from tests.small import small_competition
@@ -208,7 +208,12 @@ def test_a_first_look_names_flags_and_the_rows_that_are_surely_better_and_worse(
     rivals = {"good": (0.99, 0.98, 1.0), "bad": (1e-7, 1e-8, 1e-6), "itself": (1e-3, 1e-4, 1e-2)}
     for name, (score, low, high) in rivals.items():
         row = Row(
-            submission=name, runs=32, status="scored", reference=key(reference.fingerprint, settings.evaluation.attackers, settings.evaluation.delta)
+            submission=name,
+            runs=32,
+            status="scored",
+            reference=key(
+                reference.fingerprint, settings.evaluation.attackers, settings.evaluation.delta
+            ),
         )
         row = replace(row, score=score, score_low=low, score_high=high)
         leaderboard.write_row(workspace / "results/small/submissions" / name, row)
