@@ -169,21 +169,9 @@ def _repair(options: argparse.Namespace) -> int:
 
 
 def _new(options: argparse.Namespace) -> int:
-    from harness.sources import SHIPPED
+    from harness.starting import start
 
-    path = SUBMISSIONS / f"{options.name}.py"
-    methods = {file.stem: file for file in sorted((SHIPPED / "submissions").glob("*.py"))}
-    if options.method not in methods:
-        print(
-            f"error: no method {options.method!r} ships; there are: {', '.join(methods)}",
-            file=sys.stderr,
-        )
-        return HOST_FAULT
-    if path.exists():
-        print(f"error: {path} exists already; take another name", file=sys.stderr)
-        return HOST_FAULT
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(methods[options.method].read_bytes())
+    path = start(options.name, options.method, SUBMISSIONS)
     print(f"{path}: change it, then {_command(f'check SUBMISSION={path}', f'check {path}')}")
     return 0
 

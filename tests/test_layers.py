@@ -23,6 +23,7 @@ COMMON = {
 ALLOWED = {
     "harness.arguments": {"harness"},
     "harness.sources": set(),
+    "harness.starting": {"harness.sources"},
     "harness.tables": set(),
     "harness.columns": set(),
     "harness.rules": set(),
@@ -223,6 +224,7 @@ ALLOWED = {
         "harness.evaluation",
         "harness.external",
         "harness.hosting",
+        "harness.starting",
         "harness.leaderboard",
         "harness.names",
         "harness.repair",

@@ -10,7 +10,7 @@ _NO_GPU = (
     "`.to('cuda')`, and it runs with one and without."
 )
 _NO_NETWORK = (
-    "There is no network where submissions are run: put what you need into the file, and use the "
+    "There is no network where submissions are run. Put what you need into the file, and use the "
     "weights of `net`."
 )
 _ELSEWHERE = (
