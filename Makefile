@@ -17,7 +17,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; \
 		do printf '  %-12s %s\n' "$$target" "$$what"; done
 	@echo 'Values: SUBMISSION=path.py, COMPETITION=name or path.toml (digits), RUNS=64, WORKERS=4,'
-	@echo 'CLUSTER=tcp://host:8786, ISOLATION=full, RESCORE=1 (run nothing, score again).'
+	@echo 'CLUSTER=tcp://host:8786, ISOLATION=full, FROM=method, RESCORE=1 (run nothing, score again).'
 	@echo 'Paths with spaces take quotes: SUBMISSION="my file.py"'
 
 evaluate: .venv/installed ## run and score SUBMISSION, or every file in submissions/, and rank them
