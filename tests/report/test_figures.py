@@ -47,6 +47,23 @@ def test_a_plot_puts_marks_where_their_values_are():
     assert f'<path class="area unlearned" d="{path}"/>' in drawn(plot)
 
 
+def test_each_pool_is_drawn_where_its_own_values_lie():
+    low, high = RNG.uniform(0, 1, (N, F)), RNG.uniform(9, 10, (N, F))
+    pools = {"unlearned": low, "retrained": high, "original": high[:1]}
+    one = {kind: pool[:, 0] for kind, pool in pools.items()}
+    for plot in (
+        figures.distributions(pools, "phi", "all"),
+        figures.example(one, "one"),
+        figures.epsilons(low[0], high[0], "epsilons"),
+    ):
+        for kind, least, most in (("unlearned", 0, 1.5), ("retrained", 8.5, 10)):
+            (path,) = re.findall(f'class="area {kind}" d="([^"]*)"', drawn(plot))
+            bars = re.findall(r"V([\d.]+)H([\d.]+)", path)
+            right_ends = [float(x) for y, x in bars if float(y) < plot.y(0) - 1]
+            assert len(right_ends) > 1
+            assert plot.x(least) < min(right_ends) < max(right_ends) < plot.x(most) + 12
+
+
 @pytest.mark.parametrize(
     ("low", "high", "most", "expected"),
     [
