@@ -10,7 +10,7 @@ IN = $(call option,--competition,COMPETITION)
 
 .DEFAULT_GOAL = help
 .PHONY: help evaluate check new competition teams private remove archive reference leaderboard \
-	report repair test lint lock docs ablation bench bench-gpu clean
+	report repair test lint lock docs mutants ablation bench bench-gpu clean
 
 help: ## list the targets
 	@echo 'make TARGET [NAME=value]...'
@@ -62,6 +62,10 @@ repair: .venv/installed ## run the repair track: who finds the examples that mak
 test: .venv/installed ## run the tests
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
+mutants: .venv/installed ## change scoring one line at a time: do the tests notice? MUTANTS='*_*4': a tenth
+	OMP_NUM_THREADS=1 .venv/bin/python -m mutmut run $(call quoted,MUTANTS)
+	@.venv/bin/python -m mutmut results | grep -v 'not checked'
+
 lint: .venv/installed ## check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -88,7 +92,7 @@ bench-gpu: .venv/installed ## measure the same on a GPU
 	.venv/bin/python -m tests.benchmarks.gpu
 
 clean: ## remove the environment, the results and the cache
-	rm -rf .venv build *.egg-info results reference/cache
+	rm -rf .venv build mutants *.egg-info results reference/cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Says what is missing in make's own terms, before anything is installed.
