@@ -94,12 +94,12 @@ def test_the_file_is_the_same_every_time_and_reads_back(results):
 def test_a_damaged_file_is_made_again_from_the_newest_reference(results):
     results(
         row("old", 0.5, reference="a", evaluated_at="2026-01-01"),
-        row("new", 0.4, reference="b", evaluated_at="2026-01-03"),
+        row("the newest", 0.4, reference="b", evaluated_at="2026-01-03"),
         row("older", 0.3, reference="a", evaluated_at="2026-01-02"),
     )
     path = results.folder / "leaderboard.csv"
     path.write_text("score;submission\n")
-    assert list(leaderboard.read(path)["submission"]) == ["new"]
+    assert list(leaderboard.read(path)["submission"]) == ["the newest"]
 
 
 def test_a_row_that_cannot_be_read_costs_no_other(results):
