@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harness.rules import Rules
 from harness.sources import PACKAGED, CompetitionError, find, read
-from harness.tables import parse
+from harness.tables import fingerprint, parse, stated
 
 __all__ = ["PACKAGED", "CompetitionError", "find"]
 LEVELS = ("none", "partial", "full")
+# Nothing is made from these: results record how they were evaluated, and a checksum covers `data`.
+UNMADE = ("evaluation", "name", "data", "teams")
 OVER_LIMIT = ("mark", "apart", "refuse")
 MIN_RUNS = 10  # the attackers' cross-validation needs two models per fold in each pool
 
@@ -191,21 +191,7 @@ class Competition:
 
     def fingerprint(self, data_checksum: str, metric_version: str) -> str:
         """Names every artefact made from this data, these splits, this recipe, this metric."""
-        content = _stated(self)
-        # Results record how they were evaluated; the checksum covers what `data` made.
-        for name in ("evaluation", "name", "data", "teams"):
-            del content[name]
-        text = json.dumps([content, data_checksum, metric_version], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _stated(settings: Any) -> dict[str, Any]:
-    """Only what differs from its default, so that a new setting keeps old fingerprints valid."""
-    return {
-        f.name: _stated(value) if is_dataclass(value) else value
-        for f in fields(settings)
-        if (value := getattr(settings, f.name)) != f.default
-    }
+        return fingerprint(self, UNMADE, data_checksum, metric_version)
 
 
 def load(name: str, runs: int | None = None, require_isolation: str | None = None) -> Competition:
@@ -304,6 +290,6 @@ def _check_splits(splits: Splits) -> None:
         raise CompetitionError(f"splits.forget.share = {forget.share} must lie in (0, 1]")
     _check_choice("splits.forget.kind", forget.kind, FORGET_KINDS)
     needed = FORGET_KINDS[forget.kind]
-    if _stated(forget).keys() - {"kind"} not in needed:
+    if stated(forget).keys() - {"kind"} not in needed:
         choices = "; or ".join(" and ".join(sorted(keys)) for keys in needed)
         raise CompetitionError(f"splits.forget of kind {forget.kind!r} takes {choices}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -11,7 +12,34 @@ from harness.epsilon.calibration import Calibration
 
 
 @dataclass(frozen=True)
-class Pool:
+class Outputs:
+    """Arrays with a row per model; a subclass says which."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays().values())))
+
+    def __getitem__(self, models: slice | np.ndarray) -> Self:
+        """The outputs of the selected models."""
+        return type(self)(**{name: rows[models] for name, rows in self.arrays().items()})
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The outputs by name, without those that were not kept."""
+        outputs = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: values for name, values in outputs.items() if values is not None}
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """The outputs of all the models, in order, as far as all of them kept them."""
+        arrays = [part.arrays() for part in parts]
+        kept = [name for name in arrays[0] if all(name in own for own in arrays)]
+        return cls(**{name: np.concatenate([own[name] for own in arrays]) for name in kept})
+
+
+Seen = TypeVar("Seen", bound=Outputs)
+
+
+@dataclass(frozen=True)
+class Pool(Outputs):
     """Outputs of N models on a competition's examples.
 
     Attributes
@@ -39,29 +67,10 @@ class Pool:
     logit_scale: np.ndarray
     retain_logits: np.ndarray | None = None
 
-    def __len__(self) -> int:
-        return len(self.forget_logits)
-
-    def __getitem__(self, models: slice | np.ndarray) -> Pool:
-        """The pool of the selected models."""
-        return Pool(**{name: rows[models] for name, rows in self.arrays().items()})
-
     @property
     def calibration(self) -> Calibration:
         """What undoes offsets and temperatures of the models' logits."""
         return Calibration(self.class_means, self.logit_scale)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The outputs by name, without those that were not kept."""
-        outputs = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: values for name, values in outputs.items() if values is not None}
-
-    @staticmethod
-    def concatenate(pools: Sequence[Pool]) -> Pool:
-        """One pool of all the models, in order, with the outputs that all of them kept."""
-        parts = [pool.arrays() for pool in pools]
-        kept = [name for name in parts[0] if all(name in part for part in parts)]
-        return Pool(**{name: np.concatenate([part[name] for part in parts]) for name in kept})
 
 
 def retain_sample(count: int) -> np.ndarray:

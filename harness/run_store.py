@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from harness.competition import LEVELS
-from harness.outputs import TOGETHER, Observer
-from harness.pool import Pool
+from harness.outputs import TOGETHER, Observes
+from harness.pool import Seen
 from harness.sandbox.host import RunResult
 from harness.store import Store, StoreError, key
+from harness.submission import Verdict
 
 SOURCE = "source.py"  # the Python that ran, in the submission's folder
 
@@ -64,27 +65,47 @@ class RunStore(Store):
             if self.checksum(_name(run)) and LEVELS.index(self.run_facts(run)["isolation"]) >= least
         ]
         needed = not self.keep_weights or all(self.holds(_name(run)) for run in batch)
-        if needed and len(kept) == len(batch) and self.known_outputs(batch) is not None:
+        if needed and len(kept) == len(batch) and self._arrays(batch) is not None:
             return []
         return [run for run in batch if run not in kept or self.get(_name(run)) is None]
 
-    def outputs(self, batch: range, observer: Observer) -> Pool:
-        """The outputs of a batch of runs, computed once; a full batch's weights may go then."""
-        if (known := self.known_outputs(batch)) is not None:
-            return known
-        pool = observer.weights([self._weights(run) for run in batch])
-        self.put(_batch_name(batch), pool.arrays(), runs=self._checksums(batch))
-        if len(batch) == TOGETHER and not self.keep_weights:
-            for run in batch:
-                self.drop(_name(run))
-        return pool
+    def outputs(self, batch: range, observer: Observes[Seen]) -> Seen:
+        """The outputs of a batch of runs, computed once; a full batch's weights may go then.
 
-    def known_outputs(self, batch: range) -> Pool | None:
+        Raises
+        ------
+        Verdict
+            If they are not finite, which finite weights alone do not guarantee.
+        """
+        seen = self.known_outputs(batch, observer.kind)
+        if seen is None:
+            seen = observer.weights([self._weights(run) for run in batch])
+            self.put(_batch_name(batch), seen.arrays(), runs=self._checksums(batch))
+            if len(batch) == TOGETHER and not self.keep_weights:
+                for run in batch:
+                    self.drop(_name(run))
+        finite = np.ones(len(seen), dtype=bool)
+        for values in seen.arrays().values():
+            finite &= np.isfinite(values).reshape(len(seen), -1).all(1)
+        if not finite.all():
+            run = batch[int(finite.argmin())]
+            raise Verdict(
+                "invalid_weights",
+                f"run {run}: its weights are finite, but its outputs are not: the model answers "
+                "NaN or infinity to images of the competition. Look at the largest weights, and "
+                "for running variances of batch normalisation below zero.",
+            )
+        return seen
+
+    def known_outputs(self, batch: range, kind: type[Seen]) -> Seen | None:
         """The outputs of exactly these runs, not of earlier ones with the same numbers."""
+        arrays = self._arrays(batch)
+        return None if arrays is None else kind(**arrays)
+
+    def _arrays(self, batch: range) -> dict[str, np.ndarray] | None:
         if self.facts(_batch_name(batch)).get("runs") != self._checksums(batch):
             return None
-        arrays = self.get(_batch_name(batch))
-        return None if arrays is None else Pool(**arrays)
+        return self.get(_batch_name(batch))
 
     def _weights(self, run: int) -> Mapping[str, np.ndarray]:
         if (fresh := self._fresh.pop(run, None)) is not None:

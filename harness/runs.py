@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -18,10 +18,10 @@ from tqdm import tqdm
 
 from harness.competition import LEVELS, Limits
 from harness.device import device, places
-from harness.outputs import Observer
-from harness.pool import Pool
+from harness.outputs import Observes
+from harness.pool import Pool, Seen
 from harness.run_store import TOGETHER, RunStore
-from harness.sandbox.host import RunResult, Server, Servers, Zygote
+from harness.sandbox.host import Inputs, RunResult, Server, Servers, Zygote
 from harness.store import Content
 from harness.submission import Submission, Verdict
 from harness.text import quoted
@@ -29,12 +29,13 @@ from harness.workers import HERE, Workers
 
 
 @dataclass(frozen=True)
-class Runs:
+class Runs(Generic[Seen]):
     """What the runs of a submission gave.
 
     Attributes
     ----------
-    pool : Pool of N
+    pool : Outputs of N
+        Of the observer's kind.
     seconds : ndarray [N]
         Wall time of each run.
     isolation : str
@@ -45,7 +46,7 @@ class Runs:
         "cpu" or "cuda"; both, if they differ.
     """
 
-    pool: Pool
+    pool: Seen
     seconds: np.ndarray
     isolation: str
     memory: str
@@ -55,7 +56,7 @@ class Runs:
 def perform(
     submission: Submission,
     zygote: Zygote,
-    observer: Observer,
+    observer: Observes[Seen],
     limits: Limits,
     count: int,
     folder: Path,
@@ -64,9 +65,10 @@ def perform(
     of: int | None = None,
     workers: Workers = HERE,
     keep_weights: bool = False,
+    inputs: Inputs | None = None,
     log: Callable[[str], None] = lambda text: None,
     progress: bool = True,
-) -> Runs:
+) -> Runs[Seen]:
     """Run a submission until `count` runs are stored in `folder`; stored runs are kept.
 
     Parameters
@@ -74,7 +76,7 @@ def perform(
     submission : Submission
     zygote : Zygote
         What the runs are forked from.
-    observer : Observer
+    observer : Observes
         Computes the outputs of what the runs return.
     limits : Limits
     count : int
@@ -88,6 +90,8 @@ def perform(
         Who does the runs; a cluster's must be joined, and share `zygote` and `observer`.
     keep_weights : bool
         Whether the runs' weights stay once their outputs are computed.
+    inputs : callable, optional
+        Makes a folder with a run's own `policy.OWN_INPUTS`; all runs have the zygote's if None.
     log : callable
         Called with what the submission printed, run by run.
     progress : bool
@@ -98,7 +102,7 @@ def perform(
     Verdict
         That of the failed run with the lowest number.
     """
-    job = _Job(submission, zygote, observer, limits, key)
+    job = _Job(submission, zygote, observer, limits, key, inputs)
     stored = RunStore(folder, keep_weights=keep_weights)
     batches = _batches(count)
     todo = {b: runs for b in batches if (runs := stored.missing(b, zygote.require))}
@@ -119,15 +123,15 @@ def perform(
                 spent += seconds / at_once
                 if spent > limits.total_seconds:
                     raise _too_long(done, of or count, spent, limits)
-    return _gather(stored, [_outputs(stored, batch, observer) for batch in batches])
+    return _gather(stored, [stored.outputs(batch, observer) for batch in batches])
 
 
-def read(folder: Path, count: int) -> Runs | None:
+def read(folder: Path, count: int) -> Runs[Pool] | None:
     """What `perform` stored in `folder`; None if the outputs of `count` runs are not all there."""
     if not folder.is_dir():
         return None
     stored = RunStore(folder)
-    pools = [stored.known_outputs(batch) for batch in _batches(count)]
+    pools = [stored.known_outputs(batch, Pool) for batch in _batches(count)]
     whole = [pool for pool in pools if pool is not None]
     return _gather(stored, whole) if len(whole) == len(pools) else None
 
@@ -141,9 +145,9 @@ def _batches(count: int) -> list[range]:
     return [range(i, min(i + TOGETHER, count)) for i in range(0, count, TOGETHER)]
 
 
-def _gather(stored: RunStore, batches: Sequence[Pool]) -> Runs:
+def _gather(stored: RunStore, batches: Sequence[Seen]) -> Runs[Seen]:
     """The runs that have these outputs, in order."""
-    pool = Pool.concatenate(batches)
+    pool = type(batches[0]).concatenate(batches)
     facts = [stored.run_facts(run) for run in range(len(pool))]
     return Runs(
         pool,
@@ -160,9 +164,15 @@ class _Job:
 
     submission: Submission
     zygote: Zygote
-    observer: Observer
+    observer: Observes
     limits: Limits
     key: bytes
+    inputs: Inputs | None = None
+
+    def server(self, gpu: str, inputs: Path | None) -> Server:
+        """What does the runs on a GPU, all of them or, with its own inputs, one."""
+        own = self.submission, self.zygote, self.limits
+        return Server(*own, inputs=inputs, device=device().type, gpu=gpu)
 
 
 def _here(
@@ -178,14 +188,13 @@ def _here(
     """
     runs = [run for missing in todo.values() for run in missing]
     last = {missing[-1]: batch for batch, missing in todo.items()}
-    own = job.submission, job.zygote, job.limits
-    with Servers(lambda gpu: Server(*own, device=device().type, gpu=gpu), gpus) as server:
-        walls = f"isolation {server.level}, memory {server.memory}"
-        log(f"{walls} {server.missing}".rstrip() + "\n")
+    walls = job.zygote.isolation
+    with Servers(job.server, gpus, job.inputs) as servers:
+        log(f"isolation {walls.level} {walls.missing}".rstrip() + "\n")
         stop = threading.Event()
         # In order, so that the verdict does not depend on which run happened to fail first.
         results = Parallel(n_jobs=len(gpus), backend="threading", return_as="generator")(
-            delayed(_run)(stop, server, run, seed(job.key, run), stored) for run in runs
+            delayed(_run)(stop, servers, run, job, stored) for run in runs
         )
         try:
             for run, result in zip(runs, results, strict=True):
@@ -195,30 +204,13 @@ def _here(
                     continue
                 log(_entry(run, result))
                 if run in last:
-                    _outputs(stored, last[run], job.observer)
+                    stored.outputs(last[run], job.observer)
                 yield result.seconds
         except (Verdict, GeneratorExit):
             stop.set()
             for _ in results:  # the runs under way end before their sandbox does
                 pass
             raise
-
-
-def _outputs(stored: RunStore, batch: range, observer: Observer) -> Pool:
-    """The outputs of a batch, all finite, which finite weights alone do not guarantee."""
-    pool = stored.outputs(batch, observer)
-    finite = np.ones(len(pool), dtype=bool)
-    for values in pool.arrays().values():
-        finite &= np.isfinite(values).reshape(len(pool), -1).all(1)
-    if not finite.all():
-        run = batch[int(finite.argmin())]
-        raise Verdict(
-            "invalid_weights",
-            f"run {run}: its weights are finite, but its outputs are not: the model answers NaN or "
-            "infinity to images of the competition. Look at the largest weights, and for running "
-            "variances of batch normalisation below zero.",
-        )
-    return pool
 
 
 def _elsewhere(
@@ -273,17 +265,17 @@ def _batch(batch: range, keep_weights: bool, **made_by: Any) -> _Done:
 
 
 def _run(
-    stop: threading.Event, server: Servers, run: int, seed: int, stored: RunStore
+    stop: threading.Event, servers: Servers, run: int, job: _Job, stored: RunStore
 ) -> RunResult | Verdict | None:
     """One run, stored at once if it succeeded; a failed one is not stored and stops the rest."""
     if stop.is_set():
         return None
     try:
-        result = server.run(seed)
+        result = servers.run(run, seed(job.key, run))
     except Verdict as verdict:
         stop.set()
         return Verdict(verdict.status, f"run {run}: {verdict.message}", verdict.output)
-    stored.put_run(run, result, server.level)
+    stored.put_run(run, result, job.zygote.isolation.level)
     return result
 
 

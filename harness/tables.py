@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
@@ -44,6 +46,25 @@ def bind(function: Callable[..., Any], table: Mapping[str, Any], where: str) -> 
     _refuse_unknown(table, [p.name for p in parameters], where)
     arguments = _convert(msgspec.defstruct("Arguments", known, kw_only=True), table, where)
     return msgspec.structs.asdict(arguments)
+
+
+def stated(settings: Any) -> dict[str, Any]:
+    """What of a dataclass differs from its default, tables in it too."""
+    return {
+        f.name: stated(value) if is_dataclass(value) else value
+        for f in fields(settings)
+        if (value := getattr(settings, f.name)) != f.default
+    }
+
+
+def fingerprint(settings: Any, without: Collection[str], *made_from: str) -> str:
+    """A short name for what follows from settings and the rest.
+
+    A new setting keeps old names valid, because only what is `stated` counts.
+    """
+    content = {name: value for name, value in stated(settings).items() if name not in without}
+    text = json.dumps([content, *made_from], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _check_keys(cls: type, table: Any, where: str) -> None:

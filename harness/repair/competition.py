@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.competition import (
+    UNMADE,
     Limits,
     Model,
     Training,
@@ -16,7 +15,7 @@ from harness.competition import (
     check_walls,
 )
 from harness.sources import CompetitionError, find, read
-from harness.tables import parse
+from harness.tables import fingerprint, parse
 
 MIN_SEEDS = 2  # as an interval needs
 YARDSTICK = "retrain"  # the treatment that seconds are measured by
@@ -90,11 +89,7 @@ class RepairCompetition:
 
     def fingerprint(self, data_checksum: str) -> str:
         """A name for what is trained on this data with these flips by this recipe."""
-        content = asdict(self)
-        for name in ("evaluation", "name", "data"):
-            del content[name]
-        text = json.dumps([content, data_checksum], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return fingerprint(self, UNMADE, data_checksum)
 
 
 def load(name: str) -> RepairCompetition:

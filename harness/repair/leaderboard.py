@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from harness import store
 from harness.repair.scores import interval
+from harness.repair.trials import Figures
+from harness.submission import Verdict
 from harness.text import cell
 
 FIGURES = (
@@ -47,24 +48,19 @@ PRINTED = {
 Row = dict[str, object]
 
 
-def scored(identifier: str, treatment: str, figures: Sequence[Mapping[str, float]]) -> Row:
-    """The row of figures, given one mapping per seed."""
-    row: Row = {"identifier": identifier, "treatment": treatment}
+def row(identifier: str, treatment: str, found: Figures | Verdict, seconds: float) -> Row:
+    """The row of what was found; `seconds` are those of a retraining."""
+    own: Row = {"identifier": identifier, "treatment": treatment}
+    if isinstance(found, Verdict):
+        return own | {"status": found.status, "message": found.message.strip()}
+    for name in ("treat", "identify"):
+        if (spent := found.get(f"{name}_seconds")) is not None:
+            found = found | {f"{name}_fraction": spent / seconds}
     for name in FIGURES:
-        if name in figures[0]:
-            ends = interval(np.array([own[name] for own in figures]))
-            row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
-    return row | {"seeds": len(figures), "status": "scored"}
-
-
-def failed(identifier: str, treatment: str, status: str, message: str) -> Row:
-    """The row of a file that got a verdict."""
-    return {
-        "identifier": identifier,
-        "treatment": treatment,
-        "status": status,
-        "message": message.strip(),
-    }
+        if name in found:
+            ends = interval(found[name])
+            own |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
+    return own | {"seeds": len(found["forgotten"]), "status": "scored"}
 
 
 def write(path: Path, rows: Sequence[Row]) -> pd.DataFrame:

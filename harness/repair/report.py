@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from harness import store
-from harness.reference.flips import AT_ONCE
+from harness.repair.cases import AT_ONCE
 from harness.repair.competition import RepairCompetition
 from harness.repair.curve import Points
 from harness.repair.scores import interval

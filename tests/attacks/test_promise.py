@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness import competition, evaluation, leaderboard
+from harness import competition, leaderboard, store
 from harness.names import row_name
 from harness.runs import seed
 from harness.submission import VERDICTS
@@ -168,7 +168,7 @@ def test_a_run_cannot_reckon_its_own_number(evaluated: Evaluated) -> None:
     seeds = [int(n) for n in re.findall(r"  \| seed (\d+)", evaluated.log("says_seed"))]
     (cache,) = (evaluated.results.parents[1] / "reference/cache").glob("small-*")
     fingerprint = cache.name.removeprefix("small-")
-    key = evaluation._key(fingerprint, hashlib.sha256(SAYS_SEED.encode()).hexdigest()).encode()
+    key = store.key(fingerprint, hashlib.sha256(SAYS_SEED.encode()).hexdigest()).encode()
     path = evaluated.results / "secret"
     assert path.stat().st_mode & 0o777 == 0o600
     known = hmac.digest(path.read_bytes(), key, "sha256")

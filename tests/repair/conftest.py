@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from harness.reference.flips import Reference, prepare
 from harness.repair import competition
+from harness.repair.cases import Reference, prepare
 from harness.repair.competition import RepairCompetition
 from harness.repair.trials import blank
 from harness.sandbox.host import Zygote

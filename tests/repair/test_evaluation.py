@@ -76,13 +76,34 @@ def test_rows_curve_and_page(evaluated):
 
 def test_an_interrupted_repair_goes_on_and_ends_the_same(evaluated):
     before = read(evaluated)
-    stored = sorted((evaluated / "trials").glob("*.safetensors"))
-    stored[0].unlink()
-    times = {path: path.stat().st_mtime_ns for path in stored[1:]}
+    stored = sorted((evaluated / "submissions").rglob("*.safetensors"))
+    runs = next((evaluated / "submissions/good").glob("runs-*"))
+    gone = [runs / "run-0000.safetensors", runs / "outputs-0000-0002.safetensors"]
+    for path in gone:
+        path.unlink()
+    times = {path: path.stat().st_mtime_ns for path in stored if path not in gone}
     assert main(["repair", "--competition", "small_repair.toml"]) == 0
-    assert {path: path.stat().st_mtime_ns for path in stored[1:]} == times
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert all(path.exists() for path in gone)
     timeless = [column for column in leaderboard.COLUMNS if "_fraction" not in column]
     assert read(evaluated)[timeless].equals(before[timeless])
+
+
+def test_the_ceilings_name_is_taken(evaluated, capsys):
+    taken = evaluated.parents[1] / "submissions/identify/true_flips.py"
+    taken.write_text(FILES["identify/good.py"])
+    assert main(["repair", "--competition", "small_repair.toml"]) == 2
+    taken.unlink()
+    assert "'true_flips' is a row that every board has" in capsys.readouterr().err
+
+
+def test_the_log_of_a_pair_says_what_it_printed_and_why_it_failed(evaluated):
+    def log(*folders):
+        return evaluated.joinpath("submissions", *folders, "log.txt").read_text()
+
+    assert log("none", "treatments", "idle").count("  | idle\n") == 2
+    assert "crashed\n  | run 0: Traceback" in log("none", "treatments", "broken")
+    assert "invalid_scores" in log("short")
 
 
 def test_a_missing_treatment_is_the_hosts_fault(tmp_path, monkeypatch, capsys):

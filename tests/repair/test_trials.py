@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness import submission
-from harness.repair.trials import Identifier, Trials
+from harness.repair.trials import Trials
 from harness.submission import Verdict
 from tests.repair.conftest import ROOT
 
@@ -57,33 +57,32 @@ def read(folder, text, function="identify", name="mine"):
 
 @pytest.fixture
 def trials(reference, zygote, tmp_path):
-    return Trials(reference, zygote, tmp_path / "trials")
+    return Trials(reference, zygote, tmp_path / "results")
 
 
 @pytest.mark.parametrize("case", SENSELESS)
-def test_impossible_scores_are_a_verdict_that_says_what_to_fix(case, trials, reference, tmp_path):
+def test_impossible_scores_are_a_verdict_that_says_what_to_fix(case, trials, tmp_path):
     expression, said = SENSELESS[case]
     mine = read(tmp_path, IDENTIFIER.format(expression))
     with pytest.raises(Verdict) as caught:
-        trials.identify(Identifier("mine", mine, signed=False), reference.cases[0])
+        trials.identify(mine)
     expected = "invalid_scores" if said else "sandbox_violation"
     assert caught.value.status == expected, caught.value.message
     assert said in caught.value.message
-    assert "seed 0" in caught.value.message
+    assert "run 0" in caught.value.message
 
 
-def test_signed_scores_of_which_none_blames_are_a_verdict(trials, reference, tmp_path):
-    mine = read(tmp_path, IDENTIFIER.format("-torch.rand(150)"))
-    with pytest.raises(Verdict, match="no score is above zero") as caught:
-        trials.identify(Identifier("mine", mine, signed=True), reference.cases[0])
+def test_signed_scores_of_which_none_blames_are_a_verdict(trials, tmp_path):
+    mine = read(tmp_path, IDENTIFIER.format("-torch.rand(150)") + "SIGNED = True\n")
+    with pytest.raises(Verdict, match="run 0: .* no score is above zero") as caught:
+        trials.identify(mine)
     assert caught.value.status == "invalid_scores"
 
 
 @pytest.mark.parametrize("expression", ["torch.arange(150)", "list(range(150))"])
-def test_scores_come_back_in_order_and_exactly(expression, trials, reference, tmp_path):
-    mine = read(tmp_path, IDENTIFIER.format(expression))
-    found = trials.identify(Identifier("mine", mine, signed=False), reference.cases[0])
-    assert found.scores.tolist() == list(range(150))
+def test_scores_come_back_in_order_and_exactly(expression, trials, tmp_path):
+    found = trials.identify(read(tmp_path, IDENTIFIER.format(expression)))
+    assert found.scores.tolist() == [list(range(150))] * 2
     assert found.scores.dtype == np.float64
 
 
@@ -96,29 +95,25 @@ def identify(net, train, failures, val):
     assert [int(net(x).argmax() != y) for x, y in failures.dataset] == [1] * len(failures.dataset)
 """
     text = text.replace("net(x)", "net(x[None])") + "    return labels\n"
-    mine = read(tmp_path, text)
-    for case in reference.cases:
-        found = trials.identify(Identifier("mine", mine, signed=False), case)
-        assert np.array_equal(found.scores, case.labels)
+    found = trials.identify(read(tmp_path, text))
+    assert np.array_equal(found.scores, [case.labels for case in reference.cases])
 
 
 ONLY = """
 def {name}(net, train, failures, val):
     ids = {{int(example["image_id"]) for example in failures.dataset}}
-    assert ids == {shown}, ids
+    assert ids in {shown}, ids
 """
 
 
 def test_failures_that_are_held_out_are_shown_to_nobody(trials, reference, tmp_path):
-    case = reference.cases[0]
     ids = reference.query["image_id"]
-    shown = set(ids[case.failures].tolist())
-    assert not shown & set(ids[case.held_out].tolist())
-    blaming = (
-        ONLY.format(name="identify", shown=shown) + f"    return list(range({len(case.labels)}))\n"
-    )
-    trials.identify(Identifier("mine", read(tmp_path, blaming), signed=False), case)
-    trials.repair(read(tmp_path, ONLY.format(name="repair", shown=shown), "repair", "idle"), case)
+    shown = [set(ids[case.failures].tolist()) for case in reference.cases]
+    for case, own in zip(reference.cases, shown, strict=True):
+        assert not own & set(ids[case.held_out].tolist())
+    blaming = ONLY.format(name="identify", shown=shown) + "    return list(range(150))\n"
+    trials.identify(read(tmp_path, blaming))
+    trials.repair(read(tmp_path, ONLY.format(name="repair", shown=shown), "repair", "idle"))
 
 
 def test_true_labels_are_nowhere_in_the_process_of_an_identifier(trials, reference, tmp_path):
@@ -126,7 +121,7 @@ def test_true_labels_are_nowhere_in_the_process_of_an_identifier(trials, referen
     case, other = reference.cases
     mine = read(tmp_path, SEARCH.format(count=len(case.labels)))
     with pytest.raises(Verdict, match="searched") as caught:
-        trials.identify(Identifier("mine", mine, signed=False), case)
+        trials.identify(mine)
     lines = caught.value.output.splitlines()
     shown = {line.split()[1] for line in lines if line.startswith("LABELS")}
     assert _text(case.labels) in shown  # the search finds what is there
@@ -139,9 +134,9 @@ def test_the_flips_file_cannot_be_found_or_opened(reference, zygote, workspace, 
     mine = read(tmp_path, FILES.format(path=str(path), count=len(reference.cases[0].labels)))
     if zygote.isolation.level == "none":
         pytest.skip("without walls every file can be read")
-    trials = Trials(reference, zygote, tmp_path / "trials")
+    trials = Trials(reference, zygote, tmp_path / "results")
     with pytest.raises(Verdict, match="FileNotFoundError|PermissionError") as caught:
-        trials.identify(Identifier("mine", mine, signed=False), reference.cases[0])
+        trials.identify(mine)
     assert "FOUND" not in caught.value.output
 
 
@@ -149,22 +144,16 @@ def _text(labels):
     return "".join(str(int(label)) for label in labels)
 
 
-def test_a_stored_trial_is_not_run_again_until_its_file_changes(trials, reference, tmp_path):
-    case = reference.cases[0]
+def test_a_stored_trial_is_not_run_again_until_its_file_changes(trials, tmp_path):
     draws = IDENTIFIER.format("torch.rand(150) + torch.tensor(__import__('time').time() % 1)")
-    first, again = (
-        trials.identify(Identifier("mine", read(tmp_path, draws), signed=False), case)
-        for _ in range(2)
-    )
+    first, again = (trials.identify(read(tmp_path, draws)) for _ in range(2))
     assert np.array_equal(first.scores, again.scores)
     changed = read(tmp_path, draws + "# changed\n")
-    other = trials.identify(Identifier("mine", changed, signed=False), case)
+    other = trials.identify(changed)
     assert not np.array_equal(first.scores, other.scores)
 
 
-def test_a_treatment_forgets_the_blamed_and_keeps_the_others(trials, reference, tmp_path):
-    case = reference.cases[0]
-    oracle = Identifier("true_flips", None, signed=True)
+def test_a_treatment_forgets_the_blamed_and_keeps_the_others(trials, tmp_path):
     text = """
 def unlearning(net, retain, forget, val):
     assert len(forget.dataset) == 30 and len(retain.dataset) == 120
@@ -172,19 +161,18 @@ def unlearning(net, retain, forget, val):
         int(e["image_id"]) for e in retain.dataset}
 """
     idle = read(tmp_path, text, "unlearning", "idle")
-    figures = trials.treat(oracle, trials.identify(oracle, case), idle, case)
-    assert figures["held_out_before"] == figures["held_out_after"] == 0
-    assert figures["test_before"] == figures["test_after"] > 0.3
-    assert figures["forgotten"] == 30
+    figures = trials.treat(trials.oracle(), idle)
+    assert (figures["held_out_before"] == 0).all() and (figures["held_out_after"] == 0).all()
+    assert np.array_equal(figures["test_before"], figures["test_after"])
+    assert (figures["test_before"] > 0.3).all()
+    assert (figures["forgotten"] == 30).all()
     retrain = submission.read(ROOT / "submissions/retrain.py")
-    figures = trials.treat(oracle, trials.identify(oracle, case), retrain, case)
-    assert figures["held_out_after"] > 0.2
+    assert trials.treat(trials.oracle(), retrain)["held_out_after"].mean() > 0.1
 
 
-def test_a_repair_sees_the_shown_failures_with_their_true_labels(trials, reference):
+def test_a_repair_sees_the_shown_failures_with_their_true_labels(trials):
     tuned = submission.read(ROOT / "submissions/repair/finetune_failures.py", "repair")
-    case = reference.cases[0]
-    figures = trials.repair(tuned, case)
-    assert figures["forgotten"] == 0
-    assert figures["held_out_before"] == 0
-    assert figures["test_after"] != figures["test_before"]
+    figures = trials.repair(tuned)
+    assert (figures["forgotten"] == 0).all()
+    assert (figures["held_out_before"] == 0).all()
+    assert (figures["test_after"] != figures["test_before"]).all()

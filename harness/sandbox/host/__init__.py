@@ -4,10 +4,11 @@ from harness.sandbox.host.errors import SandboxError
 from harness.sandbox.host.levels import isolation_level
 from harness.sandbox.host.process import Process
 from harness.sandbox.host.server import RunResult, Server
-from harness.sandbox.host.servers import Servers
+from harness.sandbox.host.servers import Inputs, Servers
 from harness.sandbox.host.zygote import Zygote
 
 __all__ = [
+    "Inputs",
     "Process",
     "RunResult",
     "SandboxError",

@@ -1,4 +1,4 @@
-"""The originals of a repair competition: models trained with a share of wrong labels."""
+"""The cases of a repair competition: models trained with a share of wrong labels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from joblib import delayed
 
 from harness import data as datasets
 from harness.data import Columns
+from harness.device import alone, as_many_as_fit
 from harness.outputs import forward_all
-from harness.reference.training import train
+from harness.reference.training import Bar, in_parallel, train
 from harness.repair.competition import RepairCompetition
 from harness.sources import CompetitionError
 from harness.store import Store, lock
-from harness.workers import HERE
+from harness.workers import HERE, Report
 
 CACHE = Path("reference/cache")
 AT_ONCE = 16  # models in one fused network
@@ -93,10 +94,20 @@ def prepare(competition: RepairCompetition) -> Reference:
         seeds = range(competition.evaluation.seeds)
         chunks = [seeds[i : i + AT_ONCE] for i in seeds[::AT_ONCE]]
         missing = [chunk for chunk in chunks if _read(stored, chunk) is None]
-        found = HERE.results(delayed(_train)(competition, splits, chunk) for chunk in missing)
-        for own in found:
-            for case in own:
-                _keep(stored, case)
+        done = len(seeds) - sum(map(len, missing))
+        with Bar("reference", len(seeds), done, bool(missing)) as bar:
+            found = in_parallel(
+                HERE,
+                [splits],
+                lambda report: (
+                    delayed(_train)(competition, splits, chunk, report) for chunk in missing
+                ),
+                bar.hear,
+            )
+            for chunk, cases in zip(missing, found, strict=True):
+                for case in cases:
+                    _keep(stored, case)
+                bar.finish(len(chunk))
         cases = [case for chunk in chunks for case in _read(stored, chunk) or ()]
     return Reference(competition, fingerprint, **splits, cases=tuple(cases))
 
@@ -130,38 +141,40 @@ def _divide(competition: RepairCompetition) -> tuple[dict[str, Columns], str]:
 
 
 def _train(
-    competition: RepairCompetition, splits: Mapping[str, Columns], seeds: Sequence[int]
+    competition: RepairCompetition,
+    splits: Mapping[str, Columns],
+    seeds: Sequence[int],
+    report: Report,
 ) -> list[Case]:
     """The cases of some of the seeds."""
     torch.set_num_threads(1)
-    columns, query = splits["train"], splits["query"]
-    recipe = competition.training
-    classes = int(columns["label"].max()) + 1
-    labels = np.stack(
-        [
-            flip(columns["label"], competition.flips.share, classes, _rng(recipe.seed, _FLIPS, s))
-            for s in seeds
-        ],
-        axis=1,
-    )
-    own = [int(_rng(recipe.seed, _ORIGINALS, s).integers(2**62)) for s in seeds]
-    images = torch.from_numpy(columns["image"])
-    models = train(competition.model, recipe, images, torch.from_numpy(labels), own)
-    wrong = forward_all(models, torch.from_numpy(query["image"])).argmax(-1).cpu().numpy()
-    wrong = wrong != query["label"][:, None]
-    cases = []
-    for i, (seed, state) in enumerate(zip(seeds, models.states(), strict=True)):
-        failures = _rng(recipe.seed, _SHARES, seed).permutation(np.flatnonzero(wrong[:, i]))
-        if len(failures) < FEWEST:
-            raise CompetitionError(
-                f"the model of seed {seed} makes {len(failures)} mistakes on the query set, too "
-                "few to repair; raise flips.share or splits.query"
-            )
-        shown, held_out = np.array_split(failures, 2)
-        weights = {name: tensor.numpy() for name, tensor in state.items()}
-        flipped = labels[:, i] != columns["label"]
-        cases.append(Case(seed, labels[:, i], flipped, shown, held_out, weights))
-    return cases
+    recipe, true = competition.training, splits["train"]["label"]
+    images = torch.from_numpy(splits["train"]["image"])
+    query = torch.from_numpy(splits["query"]["image"])
+
+    def work(own: Sequence[int]) -> list[Case]:
+        share, classes = competition.flips.share, int(true.max()) + 1
+        labels = [flip(true, share, classes, _rng(recipe.seed, _FLIPS, seed)) for seed in own]
+        drawn = [int(_rng(recipe.seed, _ORIGINALS, seed).integers(2**62)) for seed in own]
+        columns = torch.from_numpy(np.stack(labels, axis=1))
+        models = train(competition.model, recipe, images, columns, drawn, report=report)
+        said = forward_all(models, query).argmax(-1).cpu().numpy()
+        wrong = said != splits["query"]["label"][:, None]
+        cases = []
+        for i, (seed, state) in enumerate(zip(own, models.states(), strict=True)):
+            failures = _rng(recipe.seed, _SHARES, seed).permutation(np.flatnonzero(wrong[:, i]))
+            if len(failures) < FEWEST:
+                raise CompetitionError(
+                    f"the model of seed {seed} makes {len(failures)} mistakes on the query set, "
+                    "too few to repair; raise flips.share or splits.query"
+                )
+            shown, held_out = np.array_split(failures, 2)
+            weights = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+            cases.append(Case(seed, labels[i], labels[i] != true, shown, held_out, weights))
+        return cases
+
+    with alone():
+        return [case for cases in as_many_as_fit(work, seeds) for case in cases]
 
 
 def _rng(*words: int) -> np.random.Generator:

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from harness import models
-from harness.reference.flips import flip, prepare
+from harness.repair import cases
+from harness.repair.cases import flip, prepare
 from harness.sources import CompetitionError
+from harness.workers import SILENT
 
 
 def test_flips_are_as_many_as_said_each_to_another_class_evenly():
@@ -41,6 +43,33 @@ def test_failures_are_the_originals_mistakes_and_are_shared_out(reference):
         wrong = np.flatnonzero(said != reference.query["label"])
         assert sorted([*case.failures, *case.held_out]) == wrong.tolist()
         assert abs(len(case.failures) - len(case.held_out)) <= 1
+
+
+class OnGPU(torch.Tensor):
+    """Refuses what a tensor on a GPU refuses."""
+
+    def numpy(self):
+        raise TypeError("copy the tensor to host memory first")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_what_a_gpu_computes_is_copied_to_the_host(reference, small, monkeypatch):
+    trained, answered = cases.train, cases.forward_all
+
+    def train(*arguments, **more):
+        models = trained(*arguments, **more)
+        states = [{k: v.as_subclass(OnGPU) for k, v in own.items()} for own in models.states()]
+        monkeypatch.setattr(models, "states", lambda: states)
+        return models
+
+    monkeypatch.setattr(cases, "train", train)
+    monkeypatch.setattr(cases, "forward_all", lambda *own: answered(*own).as_subclass(OnGPU))
+    splits = {name: getattr(reference, name) for name in cases.SPLITS}
+    made = cases._train(small, splits, [0, 1], SILENT)
+    for own, case in zip(made, reference.cases, strict=True):
+        assert np.array_equal(own.weights["fc.weight"], case.weights["fc.weight"])
 
 
 def test_the_splits_share_no_image_and_tell_no_place_in_the_data(reference):
