@@ -140,6 +140,8 @@ def _reference(options: argparse.Namespace) -> int:
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
+    import pandas as pd
+
     from harness import competition, leaderboard, terminal
 
     path = leaderboard.results_folder(options.competition) / "leaderboard.csv"
@@ -147,9 +149,16 @@ def _leaderboard(options: argparse.Namespace) -> int:
         competition.find(options.competition)
         print(f"error: there is no {path} yet: evaluate something first", file=sys.stderr)
         return HOST_FAULT
-    frame = leaderboard.read(path)
+    if is_repair := competition.is_repair(options.competition):
+        frame = pd.read_csv(path)
+    else:
+        frame = leaderboard.read(path)
     if options.json:
         print(frame.to_json(orient="records", indent=1))
+    elif is_repair:
+        from harness.repair.leaderboard import table
+
+        print(f"{table(frame)}\n\n{path}")
     else:
         width, _ = shutil.get_terminal_size((terminal.WIDE, 0))
         print(f"{terminal.table(frame, width)}\n\n{path}")

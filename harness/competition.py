@@ -223,6 +223,14 @@ def load(name: str, runs: int | None = None, require_isolation: str | None = Non
         raise CompetitionError(f"{path}: {error}") from None
 
 
+def is_repair(name: str) -> bool:
+    """Whether a competition is of the repair track; not if its file is gone."""
+    try:
+        return "flips" in read(find(name))
+    except CompetitionError:
+        return False
+
+
 def _check(competition: Competition) -> Competition:
     """Raise a CompetitionError for values that no competition can have."""
     evaluation = competition.evaluation

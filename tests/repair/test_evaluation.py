@@ -43,6 +43,15 @@ def evaluated(reference, workspace):
     os.chdir(here)
 
 
+def test_the_board_is_printed_and_not_made_again_as_the_main_track_s(evaluated, capsys):
+    before = (evaluated / "leaderboard.csv").read_bytes()
+    assert main(["leaderboard", "--competition", "small_repair.toml"]) == 0
+    printed = capsys.readouterr().out
+    assert "true_flips" in printed
+    assert "P@K" in printed
+    assert (evaluated / "leaderboard.csv").read_bytes() == before
+
+
 def test_rows_curve_and_page(evaluated):
     frame = read(evaluated)
     assert list(frame.columns) == list(leaderboard.COLUMNS)
