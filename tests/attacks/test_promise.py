@@ -137,7 +137,14 @@ def test_a_name_meets_no_file_of_the_harness(evaluated: Evaluated) -> None:
             status = evaluated.rows[row_name(Path(name))]["status"]
             assert status == ("scored" if sound else "invalid_submission"), name
     own = {path.name for path in evaluated.results.iterdir()}
-    assert own <= {"leaderboard.csv", "report.html", "secret", "submissions", "baselines"}
+    assert own <= {
+        "leaderboard.csv",
+        "report.html",
+        "report",
+        "secret",
+        "submissions",
+        "baselines",
+    }
     assert (evaluated.results / "submissions/leaderboard.csv/log.txt").is_file()
     assert (evaluated.results / "leaderboard.csv").is_file()
     raw = pd.read_csv(evaluated.results / "leaderboard.csv", dtype=str, keep_default_na=False)
