@@ -1,7 +1,8 @@
 """How far orders agree: the score's with other rules', and with itself on the other half of runs.
 
-From what `make evaluate` has left in `results/<competition>`. The halves are the even and the odd
-runs, against the even and the odd retrained models, each half with a ceiling of its own.
+What `make evaluate` has left in `results/<competition>` is used; what is missing is run. The halves
+are the even and the odd runs, against the even and the odd retrained models, each half with its own
+ceiling.
 """
 
 import sys
@@ -14,8 +15,9 @@ from joblib import parallel_config
 from safetensors.numpy import load_file
 from scipy.stats import kendalltau
 
-from harness import competition, leaderboard, metrics, scoring
+from harness import competition, leaderboard, metrics, names, scoring
 from harness.epsilon import confidences
+from harness.evaluation import evaluate_all
 from harness.pool import Pool
 from harness.reference.pools import prepare
 
@@ -25,6 +27,7 @@ RULES = (
 
 
 def main(name: str = "digits") -> None:
+    evaluate_all(names.find(Path("submissions")), name, retry=False)
     reference = prepare(competition.load(name))
     labels = reference.data.forget["label"]
     results = leaderboard.results_folder(name)
